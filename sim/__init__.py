@@ -1,0 +1,1 @@
+"""Batched RocketSim: states, physics, observations, resets and the vectorised environment."""

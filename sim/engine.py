@@ -1,0 +1,291 @@
+"""`ArenaPool`: many RocketSim arenas stepped together. The only file that imports RocketSim."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numba
+import numpy as np
+import rlgym.rocket_league.sim
+import RocketSim
+
+from .constants import BLUE, DOUBLE_JUMP_MAX_DELAY, N_BOOST_PADS, TICK_SKIP
+from .resets import InitialState
+from .state import GameStates, allocate, select, team_slots
+
+T = TypeVar("T")
+
+TEAM_SIZES = {"1v1": 1, "2v2": 2, "3v3": 3}
+
+# RocketSim's gym state without its arena values: pads, ball, cars, each in two rows of which
+# the second is turned for orange.
+_BALL_AT = N_BOOST_PADS
+_CARS_AT = _BALL_AT + 25
+_CAR_WIDTH = 36
+
+_CHUNKS_PER_THREAD = 4  # small enough that a core which falls behind is helped out
+_MAX_REMEMBERED_CONTROLS = 100_000
+
+
+class Chunk(NamedTuple):
+    """Neighbouring arenas that one thread steps: their range and views of their states."""
+
+    start: int
+    stop: int
+    states: GameStates
+
+
+class _ControlsCache(dict[bytes, RocketSim.CarControls]):
+    """Prebuilt controls by the 32 bytes of an action: building one costs 40 times a look-up."""
+
+    def __missing__(self, key: bytes) -> RocketSim.CarControls:
+        if len(self) >= _MAX_REMEMBERED_CONTROLS:  # continuous actions never repeat
+            self.clear()
+        values = np.frombuffer(key, np.float32).tolist()
+        controls = RocketSim.CarControls()
+        controls.throttle, controls.steer, controls.pitch = values[:3]
+        controls.yaw, controls.roll = values[3:5]
+        controls.jump, controls.boost, controls.handbrake = (value > 0.5 for value in values[5:])
+        self[key] = controls
+        return controls
+
+
+class ArenaPool:
+    """A arenas of 1v1, 2v2 or 3v3, or a mix of them, whose states are read into `states`.
+
+    In a mix every arena has the slots of the largest; `states.car_mask` says which hold a
+    car. Stepping is split over threads (RocketSim releases the GIL), and every arena is
+    independent of the others, so results are the same at any number of threads.
+    """
+
+    def __init__(
+        self, modes: Sequence[str], tick_skip: int = TICK_SKIP, threads: int | None = None
+    ) -> None:
+        """Build the arenas; each needs an initial state through `set_state` before a step.
+
+        Args:
+            modes: the mode of each arena: "1v1", "2v2" or "3v3".
+            tick_skip: physics ticks (1/120 s) a step.
+            threads: how many step the arenas; default one a processor.
+
+        Raises:
+            ValueError: no arena, or an unknown mode.
+        """
+        unknown = sorted(set(modes) - set(TEAM_SIZES))
+        if unknown or not modes:
+            raise ValueError(f"expected modes out of {list(TEAM_SIZES)}, got {unknown or 'none'}")
+        sizes = np.array([TEAM_SIZES[mode] for mode in modes])
+        largest = int(sizes.max())
+        mask = np.tile(np.arange(largest) < sizes[:, None], 2)
+        self.states = allocate(mask, team_slots(largest))
+        self.tick_skip = tick_skip
+        self.threads = max(1, min(threads or os.cpu_count() or 1, len(modes)))
+        self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        self.chunks = self._split(len(modes))
+        _initialise()
+        self._arenas = [_build_arena(mask[a], self.states.car_team) for a in range(len(modes))]
+        self._pads = [arena.get_boost_pads() for arena in self._arenas]
+        self._cars = [_cars_by_id(arena) for arena in self._arenas]
+        self._slots = [np.flatnonzero(row).tolist() for row in mask]
+        self._controls = _ControlsCache()
+        width = _CARS_AT + _CAR_WIDTH * 2 * largest
+        self._raw = np.zeros((len(modes), width, 2), np.float32)
+        # RocketSim's arrays lie column by column; so does this view, which they are copied into
+        self._raw_rows = [
+            raw[: _CARS_AT + _CAR_WIDTH * len(cars)].T
+            for raw, cars in zip(self._raw, self._cars, strict=True)
+        ]
+        self._arena_values = np.zeros((len(modes), 4), np.float32)
+        # Filled value by value, where a bytearray is four times as fast as an array
+        self._has_flip_bytes = bytearray(mask.size)
+        self._has_flip = np.frombuffer(self._has_flip_bytes, np.bool_).reshape(mask.shape)
+
+    def _split(self, arenas: int) -> list[Chunk]:
+        pieces = 1 if self.threads == 1 else min(arenas, _CHUNKS_PER_THREAD * self.threads)
+        edges = np.linspace(0, arenas, pieces + 1).astype(int).tolist()
+        return [
+            Chunk(start, stop, select(self.states, slice(start, stop)))
+            for start, stop in pairwise(edges)
+        ]
+
+    @property
+    def n_agents(self) -> int:
+        """How many cars there are in all arenas."""
+        return int(self.states.car_mask.sum())
+
+    def map(self, work: Callable[[Chunk], T]) -> list[T]:
+        """Run `work` on every chunk, in threads; results in the chunks' order."""
+        mapper = map if self._executor is None else self._executor.map
+        return list(mapper(work, self.chunks))
+
+    def step(self, actions: np.ndarray) -> GameStates:
+        """Hold the actions for `tick_skip` ticks in every arena and read the new states.
+
+        Args:
+            actions: [A,C,8] float32 controls; those of empty slots are ignored.
+
+        Returns:
+            The pool's `states`, overwritten.
+        """
+        self.map(lambda chunk: self.step_chunk(chunk, actions))
+        return self.states
+
+    def step_chunk(self, chunk: Chunk, actions: np.ndarray) -> None:
+        """`step` for one chunk, in the calling thread."""
+        rows = slice(chunk.start, chunk.stop)
+        np.copyto(chunk.states.previous_action, actions[rows])
+        keys = chunk.states.previous_action.view("V32")[..., 0].tolist()
+        controls, ticks = self._controls, self.tick_skip
+        for index, row in enumerate(keys, chunk.start):
+            for car, slot in zip(self._cars[index], self._slots[index], strict=True):
+                car.set_controls(controls[row[slot]])
+            self._arenas[index].step(ticks)
+            # Read at once: a sweep of reads would hold the GIL while other threads wait for it.
+            self._read(index)
+        self._unpack(chunk)
+        chunk.states.episode_start[:] = False
+
+    def set_state(self, arena: int, state: InitialState) -> None:
+        """Place the ball, the cars and the pads of one arena: the start of an episode.
+
+        Args:
+            arena: which arena.
+            state: its initial state, with one row for each of its cars.
+
+        Raises:
+            ValueError: the state has another number of cars than the arena.
+        """
+        cars = self._cars[arena]
+        if len(state.car_position) != len(cars):
+            raise ValueError(
+                f"arena {arena} has {len(cars)} cars, the initial state {len(state.car_position)}"
+            )
+        self._arenas[arena].ball.set_state(_ball_state(state))
+        for row, car in enumerate(cars):
+            car.set_state(_car_state(state, row))
+        for pad, cooldown in zip(self._pads[arena], state.boost_pad_cooldown.tolist(), strict=True):
+            pad.set_state(_pad_state(cooldown))
+        self._read(arena)
+        self._unpack(Chunk(arena, arena + 1, select(self.states, slice(arena, arena + 1))))
+        self.states.car_ball_touched[arena] = False  # RocketSim's flag is the last step's
+        self.states.previous_action[arena] = 0
+        self.states.episode_start[arena] = True
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._executor is not None:
+            self._executor.shutdown()
+
+    def _read(self, index: int) -> None:
+        parts = self._arenas[index].get_gym_state()
+        self._arena_values[index] = parts[0]
+        np.concatenate(parts[1:], axis=1, out=self._raw_rows[index])
+        first = index * self.states.car_mask.shape[1]
+        for slot, car in zip(self._slots[index], self._cars[index], strict=True):
+            self._has_flip_bytes[first + slot] = _has_flip(car.get_state())
+
+    def _unpack(self, chunk: Chunk) -> None:
+        rows = slice(chunk.start, chunk.stop)
+        _unpack(self._arena_values[rows], self._raw[rows], self._has_flip[rows], chunk.states)
+
+
+def _initialise() -> None:
+    """Load the collision meshes that come inside the rlgym package, once a process."""
+    meshes = Path(rlgym.rocket_league.sim.__file__).parent / "collision_meshes"
+    try:
+        RocketSim.init(str(meshes))
+    except RuntimeError as error:
+        if "already" not in str(error).lower():
+            raise
+
+
+def _build_arena(mask: np.ndarray, team: np.ndarray) -> RocketSim.Arena:
+    light = RocketSim.MemoryWeightMode.LIGHT
+    arena = RocketSim.Arena(RocketSim.GameMode.SOCCAR, light)  # pyright: ignore[reportArgumentType]
+    for slot in np.flatnonzero(mask):
+        side = RocketSim.Team.BLUE if team[slot] == BLUE else RocketSim.Team.ORANGE
+        arena.add_car(side, RocketSim.CarConfig.OCTANE)
+    return arena
+
+
+def _cars_by_id(arena: RocketSim.Arena) -> list[RocketSim.Car]:
+    return sorted(arena.get_cars(), key=lambda car: car.id)
+
+
+def _has_flip(car: RocketSim.CarState) -> bool:
+    """Source: RLGym v2 `Car.has_flip`; the gym state lacks it."""
+    return (
+        not (car.has_flipped or car.has_double_jumped)
+        and car.air_time_since_jump < DOUBLE_JUMP_MAX_DELAY
+    )
+
+
+def _vector(values: np.ndarray) -> RocketSim.Vec:
+    return RocketSim.Vec(*values.tolist())
+
+
+def _ball_state(state: InitialState) -> RocketSim.BallState:
+    ball = RocketSim.BallState()
+    ball.pos = _vector(state.ball_position)
+    ball.vel = _vector(state.ball_linear_velocity)
+    ball.ang_vel = _vector(state.ball_angular_velocity)
+    return ball
+
+
+def _car_state(state: InitialState, row: int) -> RocketSim.CarState:
+    car = RocketSim.CarState()
+    car.pos = _vector(state.car_position[row])
+    car.vel = _vector(state.car_linear_velocity[row])
+    car.ang_vel = _vector(state.car_angular_velocity[row])
+    car.rot_mat = RocketSim.RotMat(*state.car_rotation[row].ravel().tolist())
+    car.boost = 100 * float(state.car_boost[row])
+    on_ground = bool(state.car_on_ground[row])
+    car.is_on_ground = on_ground
+    car.wheels_with_contact = (on_ground,) * 4  # pyright: ignore[reportAttributeAccessIssue]
+    return car
+
+
+def _pad_state(cooldown: float) -> RocketSim.BoostPadState:
+    pad = RocketSim.BoostPadState()
+    pad.cooldown = cooldown
+    pad.is_active = cooldown == 0
+    return pad
+
+
+@numba.njit(cache=True, nogil=True)
+def _unpack(arena_values, raw, has_flip, states):
+    """Spread RocketSim's rows over the fields of the states."""
+    for a in range(raw.shape[0]):
+        row = raw[a, :, 0]
+        states.score[a, 0] = np.int32(arena_values[a, 2])
+        states.score[a, 1] = np.int32(arena_values[a, 3])
+        for pad in range(N_BOOST_PADS):
+            states.boost_pad_active[a, pad] = row[pad] > 0.5
+        for axis in range(3):
+            states.ball_position[a, axis] = row[_BALL_AT + axis]
+            states.ball_linear_velocity[a, axis] = row[_BALL_AT + 7 + axis]
+            states.ball_angular_velocity[a, axis] = row[_BALL_AT + 10 + axis]
+        at = _CARS_AT
+        for c in range(states.car_mask.shape[1]):
+            if not states.car_mask[a, c]:
+                continue
+            states.car_goals[a, c] = np.int32(row[at + 2])
+            states.car_saves[a, c] = np.int32(row[at + 3])
+            states.car_shots[a, c] = np.int32(row[at + 4])
+            states.car_demos[a, c] = np.int32(row[at + 5])
+            states.car_is_demoed[a, c] = row[at + 7] > 0.5
+            states.car_on_ground[a, c] = row[at + 8] > 0.5
+            states.car_ball_touched[a, c] = row[at + 9] > 0.5
+            states.car_boost[a, c] = row[at + 10] / np.float32(100)
+            states.car_has_flip[a, c] = has_flip[a, c]
+            for axis in range(3):
+                states.car_position[a, c, axis] = row[at + 11 + axis]
+                states.car_linear_velocity[a, c, axis] = row[at + 18 + axis]
+                states.car_angular_velocity[a, c, axis] = row[at + 21 + axis]
+                states.car_forward[a, c, axis] = row[at + 24 + axis]
+                states.car_right[a, c, axis] = row[at + 27 + axis]
+                states.car_up[a, c, axis] = row[at + 30 + axis]
+            at += _CAR_WIDTH

@@ -1,0 +1,153 @@
+"""The Lucy observation: one matrix a player, written in place by a Numba kernel."""
+
+import numba
+import numpy as np
+
+from .constants import CAR_MAX_ANGULAR_SPEED, CAR_MAX_SPEED, ORANGE
+from .state import GameStates
+
+ACTION_STACK = 5
+N_FEATURES = 23
+N_COLUMNS = N_FEATURES + 8 * ACTION_STACK + 1
+MAX_PLAYERS = 6
+
+_POS = np.float32(1 / CAR_MAX_SPEED)
+_ANG = np.float32(1 / CAR_MAX_ANGULAR_SPEED)
+
+
+class LucyObservation:
+    """Builds Lucy's observation and keeps the stack of latest actions that it shows.
+
+    Row 0 is the query: the player; then the ball and the players, blue first. Unused
+    rows stand, as published, at the origin; the last column, the padding mask, is 1
+    there. Columns:
+
+        0-3    flags: self, own team, opponent, ball
+        4-6    position / 2300                   (key/value rows: relative to the query's)
+        7-9    velocity / 2300                   (key/value rows: relative to the query's)
+        10-12  angular velocity / 5.5
+        13-15  forward, 16-18 up
+        19-22  boost, on ground, has flip, demoed
+        23-62  the query's 5 latest actions, newest first
+        63     mask
+
+    x and y are negated for orange, so every player attacks +y. Source: Lucy-SKG,
+    section on observations, and its published code.
+    """
+
+    version = "lucy-1"
+
+    def __init__(self, states: GameStates, max_players: int = MAX_PLAYERS) -> None:
+        """Prepare for these states.
+
+        Args:
+            states: the pool's states, A arenas of C slots.
+            max_players: player rows, at least the cars of the fullest arena. Rows beyond
+                them are padding that a network pays for and learns nothing from.
+
+        Raises:
+            ValueError: fewer rows than an arena has cars.
+        """
+        cars = states.car_mask.sum(axis=1)
+        if cars.max() > max_players:
+            raise ValueError(f"an arena has {cars.max()} cars, the observation {max_players} rows")
+        self.shape = (2 + max_players, N_COLUMNS)
+        self.actions = np.zeros((*states.car_mask.shape, ACTION_STACK, 8), np.float32)
+        self._first_agent = np.concatenate([[0], np.cumsum(cars)])
+
+    def agents(self, rows: slice) -> slice:
+        """The agents (rows of an observation batch) of the arenas in `rows`."""
+        return slice(int(self._first_agent[rows.start]), int(self._first_agent[rows.stop]))
+
+    def push_actions(self, states: GameStates, rows: slice) -> None:
+        """Take `previous_action` in as the newest; an episode's start clears the stack."""
+        _push_actions(states, self.actions[rows])
+
+    def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
+        """Write the observations of the arenas in `rows`, whose states are given.
+
+        Args:
+            states: their states.
+            rows: which arenas of the pool they are.
+            out: [agents(rows),2+max_players,64] float32, overwritten.
+        """
+        _build(states, self.actions[rows], out)
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_actions(states, actions):
+    for a in range(actions.shape[0]):
+        for c in range(actions.shape[1]):
+            if states.episode_start[a]:
+                actions[a, c] = 0
+                continue
+            for age in range(ACTION_STACK - 1, 0, -1):
+                for i in range(8):
+                    actions[a, c, age, i] = actions[a, c, age - 1, i]
+            for i in range(8):
+                actions[a, c, 0, i] = states.previous_action[a, c, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _build(states, actions, out):
+    n = 0
+    for a in range(actions.shape[0]):
+        for c in range(actions.shape[1]):
+            if states.car_mask[a, c]:
+                _build_one(states, actions, a, c, out[n])
+                n += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _build_one(states, actions, a, c, out):
+    out[:] = 0
+    orange = states.car_team[c] == ORANGE
+    turn = np.float32(-1 if orange else 1)
+    query = out[0]
+    query[0] = 1
+    query[1] = 1
+    _write_car(states, a, c, turn, query)
+    column = N_FEATURES
+    for age in range(ACTION_STACK):
+        for i in range(8):
+            query[column] = actions[a, c, age, i]
+            column += 1
+
+    ball = out[1]
+    ball[3] = 1
+    for axis in range(3):
+        sign = turn if axis < 2 else np.float32(1)
+        ball[4 + axis] = states.ball_position[a, axis] * sign * _POS - query[4 + axis]
+        ball[7 + axis] = states.ball_linear_velocity[a, axis] * sign * _POS - query[7 + axis]
+        ball[10 + axis] = states.ball_angular_velocity[a, axis] * sign * _ANG
+
+    row = 2
+    for other in range(actions.shape[1]):
+        if not states.car_mask[a, other]:
+            continue
+        car = out[row]
+        row += 1
+        car[0] = other == c
+        car[1] = (states.car_team[other] == ORANGE) == orange
+        car[2] = 1 - car[1]
+        _write_car(states, a, other, turn, car)
+    for padded in range(row, out.shape[0]):
+        out[padded, N_COLUMNS - 1] = 1
+    for row in range(2, out.shape[0]):
+        for column in range(4, 10):
+            out[row, column] -= query[column]
+
+
+@numba.njit(cache=True, nogil=True)
+def _write_car(states, a, c, turn, out):
+    for axis in range(3):
+        sign = turn if axis < 2 else np.float32(1)
+        out[4 + axis] = states.car_position[a, c, axis] * sign * _POS
+        out[7 + axis] = states.car_linear_velocity[a, c, axis] * sign * _POS
+        out[10 + axis] = states.car_angular_velocity[a, c, axis] * sign * _ANG
+        out[13 + axis] = states.car_forward[a, c, axis] * sign
+        out[16 + axis] = states.car_up[a, c, axis] * sign
+    out[19] = states.car_boost[a, c]
+    out[20] = states.car_on_ground[a, c]
+    out[21] = states.car_has_flip[a, c]
+    out[22] = states.car_is_demoed[a, c]
