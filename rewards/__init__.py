@@ -1,0 +1,1 @@
+"""The reward library: components, kinesthetic combinations, specs and their compiled function."""

@@ -1,0 +1,1 @@
+"""Reward presets: one TOML file each."""
