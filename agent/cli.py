@@ -1,0 +1,171 @@
+"""The command line: `lucy train`, `match`, `bench`, `demo`.
+
+Commands import what they need when they run, so that `--help` answers at once.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train Rocket League agents by self-play, and see how good they are.",
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure this machine, side by side with peers.")
+app.add_typer(bench, name="bench")
+
+console = Console()
+
+
+class Mode(StrEnum):
+    """Cars a side."""
+
+    ONE = "1v1"
+    TWO = "2v2"
+    THREE = "3v3"
+
+
+class TrainMode(StrEnum):
+    """Cars a side, or all three sizes side by side."""
+
+    ONE = "1v1"
+    TWO = "2v2"
+    THREE = "3v3"
+    MIXED = "mixed"
+
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the table's figures there.")
+]
+
+
+@app.command()
+def train(
+    preset: Annotated[
+        str, typer.Option(help="lucy-skg: as published. lucy-cpu: learns fast on two cores.")
+    ] = "lucy-skg",
+    steps: Annotated[int | None, typer.Option(help="Agent-steps in all. [default: preset]")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Where it all goes. [default: runs/PRESET]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    mode: Annotated[TrainMode | None, typer.Option(help="[default: preset]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random. [default: 0]")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting, such as ppo.gamma=0.99; repeatable.",
+        ),
+    ] = None,
+) -> None:
+    """Train an agent by self-play; Ctrl-C stops it with its work saved."""
+    from .config import parse_changes, parse_device
+    from .train import start_settings
+    from .train import train as run_training
+
+    named = {
+        "steps": steps,
+        "seed": seed,
+        "environment.mode": None if mode is None else mode.value,
+    }
+    changes = {key: value for key, value in named.items() if value is not None}
+    changes |= parse_changes(settings or [])
+    run_dir = run_dir or Path("runs") / preset
+    chosen = parse_device(device)
+    config = start_settings(run_dir, preset, changes, resume)
+    console.print(
+        f"Training {config.environment.mode} in {run_dir} on {chosen}: "
+        f"{config.environment.n_agents} agents, {config.rollout_size:,} samples an iteration."
+    )
+    result = run_training(config, run_dir, resume=resume, device=chosen, console=console)
+    if result.checkpoint is None:
+        console.print(f"Stopped before the first checkpoint; {run_dir} can be resumed from zero.")
+    elif result.interrupted:
+        console.print(f"Stopped at {result.steps:,} steps, saved as {result.checkpoint}.")
+        console.print(f"Go on with: lucy train --resume --run-dir {run_dir}")
+    else:
+        console.print(f"Done: {result.steps:,} steps, saved as {result.checkpoint}.")
+        console.print(f"See it play: lucy match {run_dir} chaser")
+
+
+@app.command()
+def match(
+    blue: Annotated[str, typer.Argument(help="random, idle, chaser, a checkpoint or a run.")],
+    orange: Annotated[str, typer.Argument(help="The other bot.")],
+    mode: Annotated[Mode, typer.Option(help="Cars a side.")] = Mode.ONE,
+    games: Annotated[int, typer.Option(min=1, max=10_000, help="Five-minute games.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of every game.")] = 0,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Checkpoints play their likeliest actions.")
+    ] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Let two bots play; they swap sides from game to game."""
+    from .match_report import play_with_progress, table, to_json
+    from .opponents import make_bot
+
+    first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
+    result = play_with_progress(console, first, second, mode.value, games, seed)
+    console.print(table(result))
+    write_json(json_file, to_json(result))
+
+
+@bench.command("sim")
+def bench_sim(
+    mode: Annotated[Mode, typer.Option(help="Cars a side.")] = Mode.TWO,
+    arenas: Annotated[int, typer.Option(min=1, help="Arenas at once.")] = 64,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Physics threads. [default: one a processor]")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Physics, reward and observation beside raw RocketSim and RLGym v2, in one run."""
+    from ..benchmarks import sim
+
+    result = sim.run(mode=mode.value, arenas=arenas, threads=threads)
+    sim.print_result(console, result)
+    write_json(json_file, sim.to_json(result))
+
+
+@app.command()
+def demo(
+    run_dir: Annotated[Path, typer.Option(help="Where it all goes.")] = Path("runs/demo"),
+    minutes: Annotated[float, typer.Option(min=0.05, help="Of training.")] = 3.0,
+) -> None:
+    """The whole loop in about three minutes: train, play before and after, write a report."""
+    from .demo import run_demo
+
+    run_demo(run_dir, minutes * 60, console)
+
+
+def write_json(path: Path | None, data: Any) -> None:
+    """Write a command's figures where the user asked for them."""
+    if path is not None:
+        path.write_text(json.dumps(data, indent=2) + "\n", "utf-8")
+        console.print(f"Figures written to {path}.")
+
+
+def main() -> None:
+    """Run a command; an error that the user can mend is one line and exit status 1."""
+    from .errors import LucyError
+
+    try:
+        app()
+    except LucyError as error:
+        print(f"lucy: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("lucy: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,252 @@
+"""`TrainConfig`: every setting of a training, checked once when it is read."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..rewards.spec import RewardSpecError, load_spec, suggest
+from ..sim.actions import ACTION_TABLES
+from ..sim.engine import TEAM_SIZES
+from ..sim.resets import weighted_mix
+from .errors import LucyError
+
+Mode = Literal["1v1", "2v2", "3v3", "mixed"]
+
+
+class ConfigError(LucyError):
+    """A setting that cannot be used; the message names it and the way out."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class EnvironmentConfig(_Section):
+    """The games that are played."""
+
+    mode: Mode
+    arenas: int = Field(ge=1, le=65536)
+    threads: int | None = Field(None, ge=1, description="default: one a processor")
+    reward: str
+    action_table: str = "kbm"
+    resets: dict[str, float]
+    timeout: float = Field(gt=0, description="s of play until an episode is cut off")
+    no_touch_timeout: float = Field(gt=0, description="s without a touch until it is")
+
+    @field_validator("reward")
+    @classmethod
+    def _reward_loads(cls, reward: str) -> str:
+        load_spec(reward)
+        return reward
+
+    @field_validator("action_table")
+    @classmethod
+    def _table_exists(cls, name: str) -> str:
+        if name not in ACTION_TABLES:
+            raise ValueError(
+                f"unknown action table {name!r}: expected one of {list(ACTION_TABLES)}"
+            )
+        return name
+
+    @field_validator("resets")
+    @classmethod
+    def _resets_mix(cls, resets: dict[str, float]) -> dict[str, float]:
+        weighted_mix(resets)
+        return resets
+
+    @property
+    def modes(self) -> list[str]:
+        """The mode of each arena; `mixed` takes 1v1, 2v2 and 3v3 in turn."""
+        cycle = list(TEAM_SIZES) if self.mode == "mixed" else [self.mode]
+        return [cycle[arena % len(cycle)] for arena in range(self.arenas)]
+
+    @property
+    def n_agents(self) -> int:
+        """Cars in all arenas."""
+        return sum(2 * TEAM_SIZES[mode] for mode in self.modes)
+
+
+class NetworkConfig(_Section):
+    """The Perceiver of actor and critic."""
+
+    width: int = Field(ge=4, le=4096)
+    blocks: int = Field(ge=1, le=32)
+    heads: int = Field(ge=1)
+    feedforward: int = Field(ge=4, le=16384)
+    initial_odds: dict[str, list[float]] = Field(
+        {}, description="of a fresh policy's choices, by head; the others start even"
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "NetworkConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} does not divide into {self.heads} heads")
+        return self
+
+
+class PPOConfig(_Section):
+    """Stable-Baselines3's PPO, by its names."""
+
+    n_steps: int = Field(ge=2, description="steps of every agent in a rollout")
+    batch_size: int = Field(ge=2)
+    n_epochs: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    gamma: float = Field(ge=0, le=1)
+    gae_lambda: float = Field(ge=0, le=1)
+    clip_range: float = Field(gt=0)
+    ent_coef: float = Field(ge=0)
+    vf_coef: float = Field(ge=0)
+    max_grad_norm: float = Field(gt=0)
+
+
+class CheckpointConfig(_Section):
+    """Which checkpoints stay; one is written after every iteration."""
+
+    keep_newest: int = Field(3, ge=1)
+    keep_every: int = Field(100, ge=0, description="of the older ones each M-th, 0 for none")
+
+
+class TrainConfig(_Section):
+    """A training: what `lucy train` runs, and what a checkpoint remembers."""
+
+    steps: int = Field(ge=1, description="agent-steps in all")
+    seed: int = Field(0, ge=0, lt=2**32)
+    environment: EnvironmentConfig
+    network: NetworkConfig
+    ppo: PPOConfig
+    checkpoints: CheckpointConfig = Field(
+        default_factory=lambda: CheckpointConfig.model_validate({})
+    )
+
+    @property
+    def rollout_size(self) -> int:
+        """Samples of one iteration."""
+        return self.ppo.n_steps * self.environment.n_agents
+
+    @model_validator(mode="after")
+    def _odds_fit(self) -> "TrainConfig":
+        table = ACTION_TABLES[self.environment.action_table]
+        choices = dict(zip(table.heads, table.nvec.tolist(), strict=True))
+        for head, odds in self.network.initial_odds.items():
+            if len(odds) != choices.get(head) or min(odds) <= 0:
+                raise ValueError(
+                    f"network.initial_odds.{head} = {odds}: action table {table.name!r} has heads "
+                    f"with so many choices: {choices}, and takes odds above 0"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "TrainConfig":
+        if self.rollout_size % self.ppo.batch_size:
+            raise ValueError(
+                f"ppo.batch_size {self.ppo.batch_size} does not divide the rollout of "
+                f"{self.rollout_size} samples (ppo.n_steps {self.ppo.n_steps} x "
+                f"{self.environment.n_agents} agents): choose sizes that do"
+            )
+        return self
+
+
+def presets() -> list[str]:
+    """The names of the training presets that come with Lucy."""
+    files = resources.files("lucy.agent.presets").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def load_preset(name: str, changes: Mapping[str, Any] | None = None) -> TrainConfig:
+    """A preset with some settings changed.
+
+    Args:
+        name: of the preset.
+        changes: dotted key -> value, such as {"ppo.gamma": 0.99}.
+
+    Raises:
+        ConfigError: an unknown preset or key, or a value that does not fit.
+    """
+    if name not in presets():
+        raise ConfigError(
+            f"unknown preset {name!r}{suggest(name, presets())}: expected one of {presets()}"
+        )
+    text = resources.files("lucy.agent.presets").joinpath(f"{name}.toml").read_text("utf-8")
+    return change(tomllib.loads(text), changes or {})
+
+
+def change(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:
+    """Settings with some of them changed, checked.
+
+    Raises:
+        ConfigError: see `load_preset`.
+    """
+    settings = {
+        key: dict(value) if isinstance(value, Mapping) else value for key, value in settings.items()
+    }
+    for key, value in changes.items():
+        section, _, field = key.rpartition(".")
+        _check_key(key)
+        (settings[section] if section else settings)[field] = value
+    try:
+        return TrainConfig.model_validate(settings)
+    except RewardSpecError as error:
+        raise ConfigError(str(error)) from error
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}, got {e['input']!r}"
+            if e["loc"]
+            else e["msg"]
+            for e in error.errors(include_url=False)
+        )
+        raise ConfigError("; ".join(problems)) from error
+
+
+def parse_changes(assignments: Sequence[str]) -> dict[str, Any]:
+    """`key=value` of the command line, the value as TOML or else a word.
+
+    Raises:
+        ConfigError: no equals sign.
+    """
+    changes: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set takes key=value, such as ppo.gamma=0.99; got {assignment!r}")
+        try:
+            changes[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            changes[key.strip()] = text.strip()
+    return changes
+
+
+def parse_device(name: str) -> torch.device:
+    """The device of a name, "auto" being a GPU where there is one.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        cards = torch.cuda.device_count()
+        found = f"{cards} CUDA device(s)" if cards else "no CUDA device"
+        raise ConfigError(
+            f"cannot use device {name!r}: this machine has the CPU and {found}; "
+            "use --device auto or --device cpu"
+        ) from error
+    return device
+
+
+def _check_key(key: str) -> None:
+    known = [
+        f"{name}.{field}" if isinstance(kind, type) and issubclass(kind, _Section) else name
+        for name, kind in ((n, f.annotation) for n, f in TrainConfig.model_fields.items())
+        for field in (
+            kind.model_fields if isinstance(kind, type) and issubclass(kind, _Section) else [""]
+        )
+    ]
+    if key not in known:
+        raise ConfigError(f"unknown setting {key!r}{suggest(key, known)}: expected one of {known}")

@@ -1,0 +1,118 @@
+"""What a training logs, and where it is kept: TensorBoard, and one JSON line an iteration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+
+from ..rewards.function import RewardFunction
+from ..sim.vec_env import RocketLeagueVecEnv
+from .run_dir import RunDirectory
+
+STEP = "time/total_timesteps"
+
+
+class JsonLinesWriter(KVWriter):
+    """Appends every iteration's metrics to a file as one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        """Open for appending."""
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(
+        self,
+        key_values: dict[str, Any],
+        key_excluded: dict[str, tuple[str, ...]],
+        step: int = 0,
+    ) -> None:
+        """Write one line; values that are not finite become null."""
+        values = {STEP: step} | {key: _finite(value) for key, value in key_values.items()}
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _finite(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+def read_metrics(path: Path) -> list[dict[str, float | None]]:
+    """The metrics of a run, a dictionary an iteration; a line cut short is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def open_logger(run: RunDirectory, steps: int) -> Logger:
+    """The run's logger, going on after `steps`: what was logged beyond them is taken back."""
+    path = run.path / "metrics.jsonl"
+    kept = [line for line in read_metrics(path) if (line[STEP] or 0) <= steps]
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+    temporary.replace(path)
+    outputs = [JsonLinesWriter(path), TensorBoardOutputFormat(str(run.tensorboard))]
+    return Logger(str(run.path), outputs)
+
+
+class RolloutMetrics(BaseCallback):
+    """Logs `reward/*`, `game/*` and `rollout/*` of every rollout.
+
+    `reward/<component>` is what the component pays a car a step, after team spirit;
+    `reward_share/<component>` its share of all that is paid, by absolute value.
+    """
+
+    def _on_training_start(self) -> None:
+        self._mask = self._env.pool.states.car_mask
+        self._clear()
+
+    @property
+    def _env(self) -> RocketLeagueVecEnv:
+        env = self.training_env
+        assert isinstance(env, RocketLeagueVecEnv)
+        return env
+
+    @property
+    def _reward(self) -> RewardFunction:
+        reward = self._env.reward
+        assert isinstance(reward, RewardFunction)
+        return reward
+
+    def _clear(self) -> None:
+        self._paid = np.zeros(len(self._reward.names))
+        self._mass = np.zeros(len(self._reward.names))
+        self._car_steps = 0
+
+    def _on_step(self) -> bool:
+        # Empty slots are zero, so they need no mask
+        paid = self._reward.decomposition.reward
+        self._paid += paid.sum(axis=(0, 1), dtype=np.float64)
+        self._mass += np.abs(paid).sum(axis=(0, 1), dtype=np.float64)
+        self._car_steps += self._env.num_envs
+        return True
+
+    def _on_rollout_end(self) -> None:
+        mass = max(float(self._mass.sum()), 1e-12)
+        for name, paid, share in zip(self._reward.names, self._paid, self._mass, strict=True):
+            self.logger.record(f"reward/{name}", paid / self._car_steps)
+            self.logger.record(f"reward_share/{name}", share / mass)
+        self.logger.record("reward/total", self._paid.sum() / self._car_steps)
+        for name, value in self._env.statistics.collect().items():
+            self.logger.record(f"game/{name}", value)
+        episodes = self.model.ep_info_buffer or []
+        if len(episodes):
+            self.logger.record("rollout/ep_rew_mean", np.mean([e["r"] for e in episodes]))
+            self.logger.record("rollout/ep_len_mean", np.mean([e["l"] for e in episodes]))
+        self._clear()

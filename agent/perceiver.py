@@ -1,0 +1,108 @@
+"""The Perceiver: the player's own row looks at the ball and the cars around it."""
+
+import torch
+from torch import Tensor, nn
+
+from ..sim.observations import ACTION_STACK, N_FEATURES
+
+QUERY_FEATURES = N_FEATURES + 8 * ACTION_STACK
+
+
+class CrossAttention(nn.Module):
+    """One query's multi-head attention over few key/value rows.
+
+    softmax(q Kᵀ/√d) V with q = W_q x, K = W_k y, V = W_v y. For a single query W_k and W_v
+    are better applied on its side: q·(W_k y) = (W_kᵀ q)·y and Σ a W_v y = W_v Σ a y, which
+    gives the same numbers for one row's work instead of one for each y. A key bias would
+    shift all of a row's scores alike, so there is none.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        """For embeddings of this width, a multiple of the number of heads."""
+        super().__init__()
+        self.heads, self.size = heads, width // heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, y: Tensor, padded: Tensor) -> Tensor:
+        """Attend.
+
+        Args:
+            x: [B,width] query.
+            y: [B,E,width] key/value rows, at least one of them not padded.
+            padded: [B,E] bool.
+
+        Returns:
+            [B,width].
+        """
+        batch, width = x.shape
+        query = self.query(x).view(batch, self.heads, self.size)
+        key = self.key.weight.view(self.heads, self.size, width)
+        looked_for = torch.einsum("bhs,hsw->bhw", query, key)
+        scores = looked_for @ y.transpose(1, 2) / self.size**0.5
+        scores = scores.masked_fill(padded[:, None], float("-inf"))
+        seen = scores.softmax(dim=-1) @ y
+        value = self.value.weight.view(self.heads, self.size, width)
+        answer = torch.einsum("bhw,hsw->bhs", seen, value).reshape(batch, width)
+        return self.output(answer + self.value.bias)
+
+
+class Block(nn.Module):
+    """Cross-attention and a feed-forward layer, each with a residual and a LayerNorm after."""
+
+    def __init__(self, width: int, heads: int, feedforward: int) -> None:
+        """See `Perceiver`."""
+        super().__init__()
+        self.attention = CrossAttention(width, heads)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feedforward = nn.Sequential(
+            nn.Linear(width, feedforward), nn.ReLU(), nn.Linear(feedforward, width)
+        )
+        self.feedforward_norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, y: Tensor, padded: Tensor) -> Tensor:
+        """[B,width] query, [B,E,width] rows, [B,E] bool mask -> [B,width]."""
+        x = self.attention_norm(x + self.attention(x, y, padded))
+        return self.feedforward_norm(x + self.feedforward(x))
+
+
+class Perceiver(nn.Module):
+    """Embeds query and key/value rows, then lets the query attend in blocks.
+
+    Source: Lucy-SKG, section on the network: width 128, 2 blocks, 4 heads, 512 inside.
+    """
+
+    def __init__(self, width: int, blocks: int, heads: int, feedforward: int) -> None:
+        """Build with fresh weights.
+
+        Args:
+            width: of the embeddings.
+            blocks: how many.
+            heads: of each attention.
+            feedforward: width inside the feed-forward layers.
+        """
+        super().__init__()
+        self.embed_query = _embedding(QUERY_FEATURES, width)
+        self.embed_rows = _embedding(N_FEATURES, width)
+        self.blocks = nn.ModuleList(Block(width, heads, feedforward) for _ in range(blocks))
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Lucy observations [B,rows,64] -> [B,width]."""
+        x = self.embed_query(observations[:, 0, :QUERY_FEATURES])
+        y = self.embed_rows(observations[:, 1:, :N_FEATURES])
+        padded = observations[:, 1:, -1] > 0.5
+        for block in self.blocks:
+            x = block(x, y, padded)
+        return x
+
+
+def _embedding(features: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(features, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.LayerNorm(width),
+    )

@@ -1,0 +1,97 @@
+"""`LucyPolicy`: two Perceivers, actor and critic, as a Stable-Baselines3 policy."""
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor, nn
+
+from ..sim.actions import ActionTable
+from .config import NetworkConfig
+from .perceiver import Perceiver
+
+
+class ActorCritic(nn.Module):
+    """The two networks between observation and heads, nothing shared."""
+
+    def __init__(self, network: NetworkConfig) -> None:
+        """Build both with the same shape."""
+        super().__init__()
+        self.latent_dim_pi = self.latent_dim_vf = network.width
+        shape = network.model_dump(exclude={"initial_odds"})
+        self.actor, self.critic = Perceiver(**shape), Perceiver(**shape)
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """[B,rows,64] -> actor's and critic's [B,width]."""
+        return self.actor(observations), self.critic(observations)
+
+    def forward_actor(self, observations: Tensor) -> Tensor:
+        """[B,rows,64] -> [B,width]."""
+        return self.actor(observations)
+
+    def forward_critic(self, observations: Tensor) -> Tensor:
+        """[B,rows,64] -> [B,width]."""
+        return self.critic(observations)
+
+
+class _AsIs(BaseFeaturesExtractor):
+    """Stable-Baselines3's default would flatten the rows."""
+
+    def __init__(self, observation_space: spaces.Space[Any]) -> None:
+        super().__init__(observation_space, features_dim=1)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return observations
+
+
+class LucyPolicy(ActorCriticPolicy):
+    """The published actor-critic: a linear head of multi-discrete logits and one of the value."""
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        network: NetworkConfig,
+        action_table: ActionTable,
+        **kwargs: Any,
+    ) -> None:
+        """Build with fresh weights.
+
+        Args:
+            observation_space: Lucy observations, [rows,64].
+            action_space: multi-discrete.
+            lr_schedule: learning rate by remaining progress.
+            network: shape of the Perceivers, and the odds that a fresh policy starts with.
+            action_table: what the heads are called.
+            kwargs: of `ActorCriticPolicy`; Stable-Baselines3 fills them in.
+        """
+        self._network = network
+        super().__init__(
+            observation_space,
+            action_space,
+            lr_schedule,
+            **(kwargs | {"features_extractor_class": _AsIs, "ortho_init": False}),
+        )
+        # Small weights: at first every observation meets (almost) the same odds
+        head = self.action_net
+        assert isinstance(head, nn.Linear)
+        nn.init.orthogonal_(head.weight, gain=0.01)
+        with torch.no_grad():
+            head.bias.copy_(torch.tensor(_initial_odds(network, action_table)).log())
+
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor = ActorCritic(self._network)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def action_logits(self, observations: Tensor) -> Tensor:
+        """Unnormalised log-odds of every head's choices: [B,rows,64] -> [B,sum(nvec)]."""
+        with torch.no_grad():
+            return self.action_net(self.mlp_extractor.forward_actor(observations))
+
+
+def _initial_odds(network: NetworkConfig, table: ActionTable) -> list[float]:
+    heads = zip(table.heads, table.nvec.tolist(), strict=True)
+    return [odd for name, n in heads for odd in network.initial_odds.get(name, [1.0] * n)]

@@ -1,0 +1,116 @@
+"""What a person sees of a running training: a bar with steps/s and time left."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from stable_baselines3.common.callbacks import BaseCallback
+
+_SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal
+
+
+class Interruption:
+    """Whether the user asked to stop, or the time is up."""
+
+    def __init__(self, seconds: float = float("inf")) -> None:
+        """The time is up in so many seconds."""
+        self.by_user = False
+        self._deadline = time.perf_counter() + seconds
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop now."""
+        return self.by_user or time.perf_counter() > self._deadline
+
+
+@contextmanager
+def stop_on_interrupt(seconds: float = float("inf")) -> Iterator[Interruption]:
+    """Turn the first Ctrl-C (or SIGTERM) into a request; a second one stops at once."""
+    interruption = Interruption(seconds)
+
+    def request(number: int, frame: Any) -> None:
+        if interruption.by_user:
+            raise KeyboardInterrupt
+        interruption.by_user = True
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, request) for number in numbers]
+    try:
+        yield interruption
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
+
+
+class ProgressCallback(BaseCallback):
+    """Shows progress and ends the training when the user asks for it."""
+
+    def __init__(self, console: Console, steps: int, interruption: Interruption) -> None:
+        """Show on this console.
+
+        Args:
+            console: where.
+            steps: agent-steps at the end.
+            interruption: asked at every step.
+        """
+        super().__init__()
+        self._console, self._steps, self._interruption = console, steps, interruption
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._last_line = time.perf_counter()
+
+    def _on_training_start(self) -> None:
+        self._start = (self.num_timesteps, time.perf_counter())
+        self._task = self._progress.add_task(
+            "collecting", total=self._steps, completed=self.num_timesteps, rate=""
+        )
+        self._progress.start()
+
+    def _on_rollout_start(self) -> None:
+        self._progress.update(self._task, description="collecting")
+
+    def _on_step(self) -> bool:
+        rate = f"{self._rate():,.0f} steps/s"
+        self._progress.update(self._task, completed=self.num_timesteps, rate=rate)
+        return not self._interruption.requested
+
+    def _on_rollout_end(self) -> None:
+        self._progress.update(self._task, description="learning  ")
+        now = time.perf_counter()
+        if not self._console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            touches = self.logger.name_to_value.get("game/touches_per_minute", 0.0)
+            self._console.print(
+                f"{self.num_timesteps:,} of {self._steps:,} steps, {self._rate():,.0f} steps/s, "
+                f"{touches:.1f} touches a minute"
+            )
+
+    def _rate(self) -> float:
+        steps, start = self._start
+        return (self.num_timesteps - steps) / max(time.perf_counter() - start, 1e-9)
+
+    def _on_training_end(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._progress.stop()

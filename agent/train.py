@@ -1,0 +1,207 @@
+"""`lucy train`: from a config to checkpoints, resumable at any moment."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from rich.console import Console
+from stable_baselines3.common.callbacks import CallbackList
+
+from ..rewards.function import RewardFunction
+from ..rewards.spec import load_spec
+from ..sim.actions import ACTION_TABLES
+from ..sim.engine import ArenaPool
+from ..sim.observations import LucyObservation
+from ..sim.resets import weighted_mix
+from ..sim.termination import EpisodeEnds
+from ..sim.vec_env import RocketLeagueVecEnv
+from . import checkpoint
+from .config import ConfigError, TrainConfig, change, load_preset
+from .metrics import RolloutMetrics, open_logger
+from .policy import LucyPolicy
+from .ppo import LucyPPO
+from .progress import Interruption, ProgressCallback, stop_on_interrupt
+from .run_dir import RunDirectory
+
+
+class TrainResult(NamedTuple):
+    """How a training ended."""
+
+    checkpoint: Path | None  # the newest whole one
+    steps: int  # that it has seen
+    interrupted: bool  # by the user
+
+
+def build_env(config: TrainConfig, seed: int) -> RocketLeagueVecEnv:
+    """The training environment of a config."""
+    settings = config.environment
+    pool = ArenaPool(settings.modes, threads=settings.threads)
+    states = pool.states
+    return RocketLeagueVecEnv(
+        pool,
+        RewardFunction(load_spec(settings.reward), states),
+        LucyObservation(states, max_players=states.car_mask.shape[1]),
+        ACTION_TABLES[settings.action_table],
+        weighted_mix(settings.resets),
+        EpisodeEnds(settings.arenas, settings.timeout, settings.no_touch_timeout),
+        seed,
+    )
+
+
+def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> LucyPPO:
+    """PPO with fresh weights, drawn from the config's seed."""
+    return LucyPPO(
+        LucyPolicy,
+        env,
+        **config.ppo.model_dump(),
+        seed=config.seed,
+        device=device,
+        policy_kwargs={"network": config.network, "action_table": env.action_table},
+    )
+
+
+def versions(config: TrainConfig) -> dict[str, str]:
+    """What a checkpoint must agree with to be used."""
+    return {
+        "observation": LucyObservation.version,
+        "action": config.environment.action_table,
+        "lucy": version("lucy-skg"),
+    }
+
+
+def start_settings(
+    run_dir: Path, preset: str, changes: Mapping[str, Any], resume: bool
+) -> TrainConfig:
+    """The config of a new run, or that of the run to resume, with changes.
+
+    Raises:
+        ConfigError: see `load_preset`.
+        CheckpointError: nothing to resume from, or nothing whole.
+    """
+    if not resume:
+        return load_preset(preset, changes)
+    newest = checkpoint.newest(run_dir / "checkpoints")
+    if newest is None:  # killed before its first checkpoint
+        return change(_saved_config(run_dir), changes)
+    return change(checkpoint.load(newest).config, changes)
+
+
+def train(
+    config: TrainConfig,
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    device: torch.device | None = None,
+    console: Console | None = None,
+    seconds: float = float("inf"),
+) -> TrainResult:
+    """Train until the config's steps are done, the user interrupts, or the time is up.
+
+    After every iteration a checkpoint is written to `run_dir`/checkpoints.
+
+    Args:
+        config: what to train.
+        run_dir: where everything goes; in use by one training at a time.
+        resume: go on from its newest whole checkpoint.
+        device: default the CPU.
+        console: default none is written to.
+        seconds: after which the training ends, with its last iteration left out.
+
+    Raises:
+        RunDirectoryError: the directory is not writable, in use, or not to be resumed.
+        CheckpointError: a checkpoint does not fit the config or cannot be written.
+        NonFiniteLossError: see `LucyPPO.train`.
+    """
+    console = console or Console(quiet=True)
+    with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
+        env = build_env(config, config.seed)
+        try:
+            return _train(config, run, env, device or torch.device("cpu"), console, interruption)
+        finally:
+            env.close()
+
+
+def _train(
+    config: TrainConfig,
+    run: RunDirectory,
+    env: RocketLeagueVecEnv,
+    device: torch.device,
+    console: Console,
+    interruption: Interruption,
+) -> TrainResult:
+    model = build_model(config, env, device)
+    if run.resume_from is not None:
+        _restore(model, env, config, run.resume_from)
+        console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps.")
+    checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
+    model.set_logger(open_logger(run, model.num_timesteps))
+    model.bad_batch_directory = run.path
+    saved = run.resume_from
+    steps = model.num_timesteps
+
+    def save(model: LucyPPO) -> None:
+        nonlocal saved, steps
+        model.logger.dump(model.num_timesteps)
+        saved, steps = _save(model, config, run), model.num_timesteps
+
+    model.after_iteration = save
+    remaining = config.steps - model.num_timesteps
+    if remaining > 0:
+        progress = ProgressCallback(console, config.steps, interruption)
+        try:
+            model.learn(
+                remaining,
+                CallbackList([RolloutMetrics(), progress]),
+                log_interval=None,  # pyright: ignore[reportArgumentType]  # logged after the update
+                reset_num_timesteps=False,
+            )
+        finally:
+            progress.close()
+            model.logger.close()
+    return TrainResult(saved, steps, interruption.by_user)
+
+
+def _save(model: LucyPPO, config: TrainConfig, run: RunDirectory) -> Path:
+    policy = model.policy
+    path = checkpoint.save(
+        run.checkpoints,
+        model.num_timesteps,
+        policy=policy.state_dict(),
+        optimizer=checkpoint.optimizer_tensors(policy.optimizer, policy),
+        config=config.model_dump(mode="json"),
+        counters={"steps": model.num_timesteps, "updates": model._n_updates},
+        versions=versions(config),
+        random_state=checkpoint.capture_random_state(),
+    )
+    kept = config.checkpoints
+    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every)
+    return path
+
+
+def _restore(model: LucyPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
+    expected = versions(config)
+    del expected["lucy"]
+    loaded = checkpoint.load(path, model.device, expected)
+    checkpoint.load_policy_tensors(model.policy, loaded.policy, source=path)
+    checkpoint.load_optimizer_tensors(
+        model.policy.optimizer, model.policy, loaded.optimizer, source=path
+    )
+    model.num_timesteps = loaded.counters["steps"]
+    model._n_updates = loaded.counters["updates"]
+    checkpoint.restore_random_state(loaded.random_state)
+    # New episodes, but not those that the run began with
+    sequence = np.random.SeedSequence([config.seed, model.num_timesteps])
+    env.seed(int(sequence.generate_state(1)[0]))
+
+
+def _saved_config(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / "config.json"
+    if not path.exists():
+        raise ConfigError(
+            f"nothing to resume in {run_dir}: leave --resume out to start a run there"
+        )
+    return json.loads(path.read_text("utf-8"))
