@@ -262,7 +262,7 @@ def load_policy_tensors(
     module.load_state_dict(dict(tensors))
 
 
-def optimizer_tensors(optimizer: torch.optim.Adam, model: nn.Module) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
     """Name the state of Adam after the parameters: `exp_avg.<parameter>`, `step.<parameter>`.
 
     Parameters without a state yet get the one that Adam would start from, so the names depend on
@@ -282,7 +282,7 @@ def optimizer_tensors(optimizer: torch.optim.Adam, model: nn.Module) -> dict[str
 
 
 def load_optimizer_tensors(
-    optimizer: torch.optim.Adam,
+    optimizer: torch.optim.Optimizer,
     model: nn.Module,
     tensors: Mapping[str, Tensor],
     source: object = "optimizer tensors",
@@ -549,7 +549,7 @@ def _from_bytes(data: bytes, device: str | torch.device) -> dict[str, Tensor]:
 
 
 def _optimizer_slots(
-    optimizer: torch.optim.Adam, model: nn.Module
+    optimizer: torch.optim.Optimizer, model: nn.Module
 ) -> dict[str, tuple[nn.Parameter, str]]:
     """Map the name of each tensor of Adam's state to its parameter and its key in the state."""
     names = {parameter: name for name, parameter in model.named_parameters()}

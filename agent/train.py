@@ -149,19 +149,18 @@ def _train(
         saved, steps = _save(model, config, run), model.num_timesteps
 
     model.after_iteration = save
-    remaining = config.steps - model.num_timesteps
-    if remaining > 0:
-        progress = ProgressCallback(console, config.steps, interruption)
-        try:
+    progress = ProgressCallback(console, config.steps, interruption)
+    try:
+        if model.num_timesteps < config.steps:
             model.learn(
-                remaining,
+                config.steps - model.num_timesteps,
                 CallbackList([RolloutMetrics(), progress]),
                 log_interval=None,  # pyright: ignore[reportArgumentType]  # logged after the update
                 reset_num_timesteps=False,
             )
-        finally:
-            progress.close()
-            model.logger.close()
+    finally:
+        progress.close()
+        model.logger.close()
     return TrainResult(saved, steps, interruption.by_user)
 
 

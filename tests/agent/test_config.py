@@ -1,0 +1,100 @@
+"""Settings are checked once, and every refusal names its value and the way out."""
+
+from typing import Any
+
+import pytest
+
+from lucy.agent.config import (
+    ConfigError,
+    change,
+    load_preset,
+    parse_changes,
+    parse_device,
+    presets,
+)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_load_and_survive_a_round_trip(name: str) -> None:
+    config = load_preset(name)
+    assert change(config.model_dump(mode="json"), {}) == config
+
+
+def test_the_published_recipe() -> None:
+    config = load_preset("lucy-skg")
+    assert config.rollout_size == 320_000
+    assert config.ppo.batch_size == 4000
+    assert config.ppo.n_epochs == 10
+    assert config.ppo.gamma == pytest.approx(0.5 ** (1 / 150), abs=1e-8)
+
+
+def test_mixed_mode_plays_all_sizes() -> None:
+    config = load_preset(
+        "lucy-cpu",
+        {
+            "environment.mode": "mixed",
+            "environment.arenas": 6,
+            "ppo.n_steps": 64,
+            "ppo.batch_size": 128,
+        },
+    )
+    assert config.environment.modes == ["1v1", "2v2", "3v3"] * 2
+    assert config.environment.n_agents == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ppo.gama": 0.9}, "unknown setting 'ppo.gama' .did you mean 'ppo.gamma'"),
+        ({"pp.gamma": 0.9}, "unknown setting 'pp.gamma'"),
+        ({"ppo": 1}, "unknown setting 'ppo'"),
+        ({"ppo.gamma": 1.5}, "ppo.gamma: .*less than or equal to 1, got 1.5"),
+        ({"ppo.gamma": float("nan")}, "ppo.gamma: .*finite"),
+        ({"ppo.n_epochs": 0}, "ppo.n_epochs: .*greater than or equal to 1, got 0"),
+        ({"ppo.learning_rate": "fast"}, "ppo.learning_rate: .*valid number.*got 'fast'"),
+        ({"ppo.batch_size": 1000}, "batch_size 1000 does not divide the rollout of"),
+        ({"network.width": 63}, "width 63 does not divide into 4 heads"),
+        ({"network.initial_odds": {"jmp": [1, 1]}}, "initial_odds.jmp = .*'jump': 2"),
+        ({"network.initial_odds": {"jump": [1, 0]}}, "takes odds above 0"),
+        ({"environment.mode": "4v4"}, "environment.mode: .*'1v1', '2v2', '3v3' or 'mixed'"),
+        ({"environment.arenas": 0}, "environment.arenas: .*got 0"),
+        (
+            {"environment.reward": "lucy-skgg"},
+            "unknown reward 'lucy-skgg' .did you mean 'lucy-skg'",
+        ),
+        ({"environment.action_table": "mouse"}, "unknown action table 'mouse'.*kbm"),
+        ({"environment.resets": {"kickof": 1}}, "unknown reset source .*kickof"),
+        ({"environment.resets": {"kickoff": 0}}, "not all 0"),
+        ({"seed": -1}, "seed: .*got -1"),
+        ({"steps": 0}, "steps: .*got 0"),
+    ],
+)
+def test_refusals(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_preset("lucy-cpu", changes)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ConfigError, match=r"unknown preset 'lucy-cp' .did you mean 'lucy-cpu'"):
+        load_preset("lucy-cp")
+
+
+def test_assignments_are_toml_or_words() -> None:
+    changes = parse_changes(
+        ["ppo.gamma=0.9", "environment.mode=2v2", "environment.resets={kickoff=1}"]
+    )
+    assert changes == {
+        "ppo.gamma": 0.9,
+        "environment.mode": "2v2",
+        "environment.resets": {"kickoff": 1},
+    }
+    with pytest.raises(ConfigError, match=r"--set takes key=value.*got 'ppo.gamma'"):
+        parse_changes(["ppo.gamma"])
+
+
+def test_devices() -> None:
+    assert parse_device("auto").type in ("cpu", "cuda")
+    assert parse_device("cpu").type == "cpu"
+    for name in ("cuda:99", "warp", ""):
+        with pytest.raises(ConfigError, match="use --device auto or --device cpu"):
+            parse_device(name)

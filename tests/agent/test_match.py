@@ -1,0 +1,116 @@
+"""Matches: fair, counted right, and the same however many are played beside them."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lucy.agent.checkpoint import CheckpointError
+from lucy.agent.match import MatchResult, play
+from lucy.agent.match_report import to_json
+from lucy.agent.opponents import SCRIPTED, BotError, make_bot
+from lucy.sim.state import GameStates
+
+
+def test_one_seed_gives_equal_games_at_any_number_of_games(trained_run: Path) -> None:
+    def goals_and_touches(games: int, threads: int) -> np.ndarray:
+        bots = make_bot(str(trained_run)), make_bot("chaser")
+        result = play(*bots, games=games, seed=3, seconds=20, threads=threads)
+        return np.concatenate([result.figures["goals"], result.figures["touches"]], axis=1)
+
+    many = goals_and_touches(6, threads=2)
+    np.testing.assert_array_equal(goals_and_touches(2, threads=1), many[:2])
+    np.testing.assert_array_equal(goals_and_touches(6, threads=1), many)
+    assert many[:, 3].sum() > 0  # the chaser reached the ball
+
+
+def test_another_seed_gives_other_games() -> None:
+    def positions(seed: int) -> np.ndarray:
+        seen: list[np.ndarray] = []
+        play(
+            make_bot("random"),
+            make_bot("random"),
+            games=1,
+            seed=seed,
+            seconds=2,
+            on_step=lambda states, step: seen.append(states.car_position.copy()),
+        )
+        return np.stack(seen)
+
+    np.testing.assert_array_equal(positions(0), positions(0))
+    assert not np.array_equal(positions(0), positions(1))
+
+
+@pytest.mark.parametrize("mode", ["1v1", "2v2", "3v3"])
+def test_bots_drive_their_own_cars_and_swap_sides(mode: str) -> None:
+    moved: list[np.ndarray] = []
+
+    def watch(states: GameStates, step: int) -> None:
+        speed = np.linalg.norm(states.car_linear_velocity[..., :2], axis=-1)
+        moved.append((speed > 100) & states.car_mask)
+
+    # For one second, in which no car reaches another
+    play(make_bot("chaser"), make_bot("idle"), mode=mode, games=2, seconds=1, on_step=watch)
+    half = moved[-1].shape[1] // 2
+    assert moved[-1][0, :half].all()
+    assert not moved[-1][0, half:].any()
+    assert not moved[-1][1, :half].any()
+    assert moved[-1][1, half:].all()
+
+
+def test_goals_count_for_the_side_that_the_bot_plays() -> None:
+    result = play(make_bot("chaser"), make_bot("random"), games=4, seed=0, seconds=120)
+    first, second = result.goals
+    assert first > second
+    assert sum(result.results) == 4
+    assert result.per_minute("touches")[0] > 5 * result.per_minute("touches")[1]
+
+
+def test_figures_add_up() -> None:
+    goals = np.array([[3, 1], [0, 0], [1, 2]])
+    touches = np.array([[30, 6], [30, 6], [30, 6]])
+    result = MatchResult(("a", "b"), "2v2", 300.0, {"goals": goals, "touches": touches}, cars=2)
+    assert result.goals == (4, 3)
+    assert result.results == (1, 1, 1)
+    assert result.per_minute("touches") == (3.0, 0.6)  # 90 in 3 games of 5 minutes by 2 cars
+    data = to_json(result)
+    assert data["goal_share"] == [4 / 7, 3 / 7]
+    assert data["games"]["goals"] == goals.tolist()
+
+
+def test_deterministic_play_takes_the_likeliest_actions(trained_run: Path) -> None:
+    def controls(deterministic: bool, seed: int) -> np.ndarray:
+        seen: list[np.ndarray] = []
+        play(
+            make_bot(str(trained_run), deterministic=deterministic),
+            make_bot("idle"),
+            games=1,
+            seed=seed,
+            seconds=1,
+            on_step=lambda states, step: seen.append(states.previous_action[0, 0].copy()),
+        )
+        return np.stack(seen[1:2])  # the kickoff spot is drawn from the seed
+
+    assert len({controls(False, seed).tobytes() for seed in range(8)}) > 1
+    assert len({controls(True, seed).tobytes() for seed in range(8)}) == 1
+
+
+@pytest.mark.parametrize(("name", "near"), [("chasr", "chaser"), ("randm", "random")])
+def test_unknown_bot(name: str, near: str) -> None:
+    with pytest.raises(BotError, match=f"unknown bot '{name}' .did you mean '{near}'.*checkpoint"):
+        make_bot(name)
+
+
+def test_a_checkpoint_of_another_observation_is_refused(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    monkeypatch.setattr("lucy.sim.observations.LucyObservation.version", "lucy-2")
+    with pytest.raises(CheckpointError, match=r"observation version 'lucy-2'.*'lucy-1'"):
+        make_bot(str(run))
+
+
+def test_scripted_bots_are_all_there() -> None:
+    assert set(SCRIPTED) == {"random", "idle", "chaser"}

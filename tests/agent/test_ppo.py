@@ -1,0 +1,90 @@
+"""Our update is Stable-Baselines3's, and stops where a loss is not finite."""
+
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from lucy.agent.ppo import LucyPPO, NonFiniteLossError
+
+
+class Identity(gymnasium.Env):
+    """Pays for naming the number that is shown."""
+
+    observation_space = gymnasium.spaces.Box(0, 1, (4,), np.float32)
+    action_space = gymnasium.spaces.MultiDiscrete([4])
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        super().reset(seed=seed)
+        return self._draw(), {}
+
+    def step(self, action: np.ndarray):
+        reward = float(action[0] == self._shown)
+        return self._draw(), reward, False, bool(self.np_random.random() < 0.1), {}
+
+    def _draw(self) -> np.ndarray:
+        self._shown = int(self.np_random.integers(4))
+        return np.eye(4, dtype=np.float32)[self._shown]
+
+
+def make(kind: type[PPO], **changes: float) -> PPO:
+    settings = {"n_steps": 64, "batch_size": 32, "n_epochs": 2, "ent_coef": 0.01, "seed": 3}
+    env = DummyVecEnv([Identity] * 4)
+    return kind("MlpPolicy", env, device="cpu", **(settings | changes))  # type: ignore[arg-type]
+
+
+def learn(kind: type[PPO], steps: int, **changes: float) -> PPO:
+    """Both draw from the global generators, so each is made just before it learns."""
+    model = make(kind, **changes)
+    model.set_logger(Logger(None, []))
+    model.learn(steps, log_interval=None)  # type: ignore[arg-type]
+    return model
+
+
+def test_update_equals_stable_baselines() -> None:
+    ours, theirs = (learn(kind, 3 * 4 * 64) for kind in (LucyPPO, PPO))
+    for (name, own), (_, other) in zip(
+        ours.policy.state_dict().items(), theirs.policy.state_dict().items(), strict=True
+    ):
+        torch.testing.assert_close(own, other, atol=1e-5, rtol=0, msg=name)
+
+
+def test_losses_equal_stable_baselines() -> None:
+    ours, theirs = (learn(kind, 4 * 64, n_epochs=1) for kind in (LucyPPO, PPO))
+    for name in ("policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl"):
+        own, other = (m.logger.name_to_value[f"train/{name}"] for m in (ours, theirs))
+        assert own == pytest.approx(other, abs=1e-6), name
+
+
+def test_learns_the_identity() -> None:
+    model = make(LucyPPO, learning_rate=3e-3)
+    model.learn(8000, log_interval=None)  # type: ignore[arg-type]
+    shown = torch.eye(4)
+    actions, _ = model.predict(shown.numpy(), deterministic=True)
+    assert actions[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(tmp_path: Path) -> None:
+    model = make(LucyPPO)
+    model.bad_batch_directory = tmp_path
+
+    def poison(*_: object) -> bool:
+        if model.rollout_buffer.pos == 10:
+            model.rollout_buffer.rewards[5, 2] = np.nan
+        return True
+
+    with pytest.raises(
+        NonFiniteLossError, match=r"not finite in the minibatch.*saved as .*bad-batch"
+    ):
+        model.learn(4 * 64, callback=poison, log_interval=None)  # type: ignore[arg-type]
+    (path,) = tmp_path.glob("bad-batch-*.safetensors")
+    batch = load_file(path)
+    assert not torch.isfinite(batch["returns"]).all()
+    assert len(batch["observations"]) == 32
+    assert all(torch.isfinite(p).all() for p in model.policy.parameters())

@@ -1,0 +1,185 @@
+"""A training can be repeated, stopped, killed and resumed."""
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lucy.agent import checkpoint
+from lucy.agent.checkpoint import CheckpointError
+from lucy.agent.config import ConfigError
+from lucy.agent.metrics import read_metrics
+from lucy.agent.run_dir import RunDirectoryError
+from lucy.agent.train import start_settings, train
+
+from .conftest import TINY, tiny_config
+
+ITERATION = 64  # samples
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    newest = checkpoint.newest(run / "checkpoints")
+    assert newest is not None
+    return load_file(newest / "policy.safetensors")
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    for (name, a), (_, b) in zip(weights(one).items(), weights(other).items(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_trainings_of_one_seed_are_equal(
+    trained_run: Path, tmp_path: Path, threads: int
+) -> None:
+    train(tiny_config(environment__threads=threads), tmp_path / "again")
+    assert_same_weights(trained_run, tmp_path / "again")
+
+
+def test_another_seed_gives_other_weights(trained_run: Path, tmp_path: Path) -> None:
+    train(tiny_config(seed=1), tmp_path / "other")
+    name = next(iter(weights(trained_run)))
+    assert not torch.equal(weights(trained_run)[name], weights(tmp_path / "other")[name])
+
+
+def test_a_run_leaves_checkpoints_metrics_and_config(trained_run: Path) -> None:
+    names = [path.name for path in checkpoint.step_folders(trained_run / "checkpoints")]
+    assert names == [f"step-{steps:012d}" for steps in (192, 128, 64)]
+    metrics = read_metrics(trained_run / "metrics.jsonl")
+    assert [line["time/total_timesteps"] for line in metrics] == [64, 128, 192]
+    assert {
+        "game/touches_per_minute",
+        "reward/event_goal",
+        "reward_share/offensive_potential",
+        "rollout/ep_len_mean",
+        "train/approx_kl",
+        "train/clip_fraction",
+        "train/explained_variance",
+        "time/collected_steps_per_second",
+        "time/overall_steps_per_second",
+    } <= metrics[-1].keys()
+    assert json.loads((trained_run / "config.json").read_text())["steps"] == 192
+    assert list((trained_run / "tensorboard").iterdir())
+
+
+def test_resuming_goes_on_where_the_checkpoint_is(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    config = start_settings(run, "", {"steps": 320}, resume=True)
+    result = train(config, run, resume=True)
+    assert result.steps == 320
+    steps = [line["time/total_timesteps"] for line in read_metrics(run / "metrics.jsonl")]
+    assert steps == [64, 128, 192, 256, 320]
+
+
+def test_resuming_a_finished_run_changes_nothing(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    result = train(start_settings(run, "", {}, resume=True), run, resume=True)
+    assert result.steps == 192
+    assert_same_weights(run, trained_run)
+
+
+def test_metrics_beyond_the_checkpoint_are_taken_back(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    shutil.rmtree(run / "checkpoints" / "step-000000000192")
+    train(start_settings(run, "", {}, resume=True), run, resume=True)
+    steps = [line["time/total_timesteps"] for line in read_metrics(run / "metrics.jsonl")]
+    assert steps == [64, 128, 192]
+
+
+def test_a_new_run_does_not_overwrite_an_old_one(trained_run: Path) -> None:
+    with pytest.raises(RunDirectoryError, match=r"already holds.*--resume"):
+        train(tiny_config(), trained_run)
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing to resume in .*leave --resume out"):
+        start_settings(tmp_path, "", {}, resume=True)
+
+
+def test_a_checkpoint_of_another_network_is_refused(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    config = start_settings(run, "", {"network.width": 16, "steps": 256}, resume=True)
+    with pytest.raises(CheckpointError, match="step-000000000192"):
+        train(config, run, resume=True)
+
+
+def test_a_checkpoint_of_another_action_table_is_refused(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    changes = {"environment.action_table": "lookup", "network.initial_odds": {}}
+    with pytest.raises(CheckpointError, match=r"action version 'lookup'.*'kbm'"):
+        train(start_settings(run, "", changes, resume=True), run, resume=True)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = checkpoint.write_durably
+    saves = 0
+
+    def full_on_the_second_save(path: Path, data: bytes) -> None:
+        nonlocal saves
+        saves += path.name == checkpoint.POLICY
+        if saves == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_durably", full_on_the_second_save)
+    with pytest.raises(CheckpointError, match=r"No space left.*step-000000000064.*--resume"):
+        train(tiny_config(), tmp_path / "run")
+    monkeypatch.undo()
+    result = train(
+        start_settings(tmp_path / "run", "", {}, resume=True), tmp_path / "run", resume=True
+    )
+    assert result.steps == 192
+
+
+def start_training(run: Path, *, resume: bool) -> subprocess.Popen[bytes]:
+    settings = [f"--set={key}={value}" for key, value in TINY.items() if key != "steps"]
+    command = [sys.executable, "-c", "from lucy.agent.cli import main; main()", "train"]
+    command += ["--run-dir", str(run), "--steps", "100000000"]
+    command += ["--resume"] if resume else ["--preset", "lucy-cpu", *settings]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def interrupt_and_resume(run: Path, times: int, seed: int) -> None:
+    """Stop a training again and again, and see each time that next to nothing is lost."""
+    draw = random.Random(seed)
+    folder = run / "checkpoints"
+    for attempt in range(times):
+        before = checkpoint.newest(folder)
+        process = start_training(run, resume=attempt > 0)
+        while checkpoint.newest(folder) == before:  # until the first new checkpoint
+            assert process.poll() is None, process.communicate()[0].decode()
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0.0, 0.3))
+        gentle = draw.random() < 0.5 and os.name == "posix"
+        logged = read_metrics(run / "metrics.jsonl")[-1]["time/total_timesteps"] or 0
+        process.send_signal(signal.SIGINT) if gentle else process.kill()
+        output = process.communicate(timeout=30)[0].decode()
+        newest = checkpoint.newest(folder)
+        assert newest is not None
+        checkpoint.load(newest)
+        steps = int(newest.name.removeprefix("step-"))
+        assert steps >= logged - ITERATION
+        if gentle:
+            assert process.returncode == 0, output
+            assert f"Stopped at {steps:,} steps" in output.replace("\n", " ")
+
+
+def test_interrupted_and_killed_at_random_moments(tmp_path: Path) -> None:
+    interrupt_and_resume(tmp_path / "run", times=5, seed=0)
