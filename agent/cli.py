@@ -162,7 +162,7 @@ def main() -> None:
     from .errors import LucyError
 
     try:
-        app()
+        app(prog_name="lucy")
     except LucyError as error:
         print(f"lucy: {error}", file=sys.stderr)
         sys.exit(1)

@@ -41,7 +41,7 @@ CURVES = (
 )
 
 
-def run_demo(run_dir: Path, seconds: float, console: Console) -> Path:
+def run_demo(run_dir: Path, seconds: float, console: Console) -> None:
     """Train, play against `random` before and after, print the table, write the report.
 
     A run that is there already goes on where it ended.
@@ -51,9 +51,6 @@ def run_demo(run_dir: Path, seconds: float, console: Console) -> Path:
         seconds: of training.
         console: where progress and table go.
 
-    Returns:
-        The report.
-
     Raises:
         LucyError: the time was too short for a single iteration.
     """
@@ -61,6 +58,9 @@ def run_demo(run_dir: Path, seconds: float, console: Console) -> Path:
     resume = (run_dir / "config.json").exists()
     console.print(f"Training {PRESET} ({config.environment.mode}) for {seconds / 60:g} minutes.")
     result = train(config, run_dir, resume=resume, console=console, seconds=seconds)
+    if result.interrupted:
+        console.print(f"Stopped at {result.steps:,} steps; lucy demo goes on from there.")
+        return
     if result.checkpoint is None:
         raise LucyError(f"{seconds:g} s were too short for one iteration: give --minutes more")
     before = _play(console, _untrained(config), None)
@@ -83,7 +83,6 @@ def run_demo(run_dir: Path, seconds: float, console: Console) -> Path:
     )
     console.print(f"Report: {report.resolve().as_uri()}")
     console.print(f"Go on with: lucy train --preset {PRESET} --resume --run-dir {run_dir}")
-    return report
 
 
 def _untrained(config: TrainConfig) -> Bot:
@@ -117,9 +116,10 @@ def _row(name: str, result: MatchResult) -> dict[str, str | float]:
 
 
 def _console_table(rows: list[dict[str, str | float]]) -> Table:
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*map(str, row.values()))
+    title, *figures = rows[0]
+    table = Table(title, *(str(row[title]) for row in rows))
+    for figure in figures:
+        table.add_row(figure, *(str(row[figure]) for row in rows))
     return table
 
 

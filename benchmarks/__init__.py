@@ -1,0 +1,1 @@
+"""Benchmarks: what Lucy's environment costs beside bare physics and beside plain RLGym v2."""

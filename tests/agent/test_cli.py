@@ -1,0 +1,154 @@
+"""The commands as a user types them: what they print, and how they refuse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lucy.agent.cli import main
+
+from .conftest import TINY
+
+SETTINGS = [f"--set={key}={value}" for key, value in TINY.items() if key != "steps"]
+
+
+def lucy(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run a command in this process: exit status, output, errors, each on one line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["lucy", *arguments])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+    out, err = capsys.readouterr()
+    return status, " ".join(out.split()), " ".join(err.split())
+
+
+def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, figures = tmp_path / "run", tmp_path / "match.json"
+    train = ["train", "--preset", "lucy-cpu", "--run-dir", str(run), "--device", "cpu"]
+    status, out, err = lucy(capsys, *train, "--steps", "64", "--mode", "2v2", *SETTINGS)
+    assert (status, err) == (0, "")
+    assert "Training 2v2" in out
+    assert "Done: 128 steps" in out
+
+    status, out, _ = lucy(capsys, "train", "--run-dir", str(run), "--resume", "--steps", "200")
+    assert status == 0
+    assert "Resuming" in out
+    assert "Done: 256 steps" in out
+
+    status, out, err = lucy(
+        capsys, "match", str(run), "random", "--games", "1", "--mode", "2v2", "--json", str(figures)
+    )
+    assert (status, err) == (0, "")
+    assert "share of goals" in out
+    data = json.loads(figures.read_text())
+    assert data["bots"] == [str(run), "random"]
+    assert data["mode"] == "2v2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--preset", "lucy"], "unknown preset 'lucy'"),
+        (["train", "--preset", "lucy-cpu", "--set", "ppo.gama=1"], "unknown setting 'ppo.gama'"),
+        (["train", "--preset", "lucy-cpu", "--set", "ppo.gamma=2"], "ppo.gamma"),
+        (["train", "--preset", "lucy-cpu", "--set", "ppo.batch_size=999"], "does not divide"),
+        (["train", "--preset", "lucy-cpu", "--steps", "0"], "steps"),
+        (["train", "--preset", "lucy-cpu", "--device", "cuda:9"], "cannot use device 'cuda:9'"),
+        (["train", "--resume"], "nothing to resume in"),
+        (["match", "chaser", "nobody"], "unknown bot 'nobody'"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_status(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = lucy(capsys, *arguments)
+    assert status == 1
+    assert err.startswith("lucy: ")
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--mode", "5v5"],
+        ["match", "chaser"],
+        ["trian"],
+        ["match", "a", "b", "--games", "0"],
+    ],
+)
+def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = lucy(capsys, *arguments)
+    assert status == 2
+    assert "Error" in err or "Usage" in err
+
+
+def test_a_directory_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    run = tmp_path / "file" / "run"
+    status, _, err = lucy(capsys, "train", "--preset", "lucy-cpu", "--run-dir", str(run), *SETTINGS)
+    assert status == 1
+    assert str(run) in err
+
+
+@pytest.mark.parametrize("damage", ["missing", "foreign", "truncated"])
+def test_checkpoints_that_cannot_be_played(
+    damage: str, trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "checkpoint"
+    path.mkdir()
+    newest = trained_run / "checkpoints" / "step-000000000192"
+    if damage != "missing":
+        for file in newest.iterdir():
+            (path / file.name).write_bytes(file.read_bytes())
+    if damage == "foreign":
+        (path / "checkpoint.json").write_text("{}")
+    if damage == "truncated":
+        (path / "policy.safetensors").write_bytes((path / "policy.safetensors").read_bytes()[:-9])
+    status, _, err = lucy(capsys, "match", str(path), "idle", "--games", "1")
+    assert status == 1
+    assert str(path) in err
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["match"], ["bench"], ["bench", "sim"], ["demo"]]
+)
+def test_help_reads_well(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = lucy(capsys, *command, "--help")
+    assert status == 0
+    assert "Usage: lucy" in out
+
+
+def test_the_whole_package_imports_without_a_warning() -> None:
+    modules = "lucy.agent.cli, lucy.agent.train, lucy.agent.demo, lucy.agent.match_report"
+    command = [sys.executable, "-W", "error", "-c", f"import {modules}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_demo_from_training_to_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lucy.agent import config, demo
+
+    preset = config.load_preset
+    monkeypatch.setattr(demo, "GAMES", 2)
+    monkeypatch.setattr(demo, "load_preset", lambda name, changes: preset(name, TINY | changes))
+    status, out, err = lucy(capsys, "demo", "--run-dir", str(tmp_path), "--minutes", "0.05")
+    assert (status, err) == (0, "")
+    assert "after training" in out
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert "touches_per_minute" in report
+    assert "offensive_potential" in report
