@@ -128,7 +128,7 @@ def _summary(config: TrainConfig, steps: int, before: MatchResult, after: MatchR
     return (
         f"{steps:,} agent-steps of 1v1 self-play on RocketSim with Lucy's reward, learnt by PPO. "
         f"Against a bot that presses random keys the agent touches the ball {now:.1f} times a "
-        f"minute; untrained it was {first:.1f}. Curves are per training iteration of "
+        f"minute; untrained it was {first:.2f}. Curves are per training iteration of "
         f"{config.rollout_size:,} steps."
     )
 

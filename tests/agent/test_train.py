@@ -183,3 +183,11 @@ def interrupt_and_resume(run: Path, times: int, seed: int) -> None:
 
 def test_interrupted_and_killed_at_random_moments(tmp_path: Path) -> None:
     interrupt_and_resume(tmp_path / "run", times=5, seed=0)
+
+
+def test_mixed_sizes_train_side_by_side(tmp_path: Path) -> None:
+    config = tiny_config(
+        environment__mode="mixed", environment__arenas=3, ppo__batch_size=16, steps=96
+    )
+    result = train(config, tmp_path / "run")
+    assert result.steps == 96  # one iteration of 12 agents and 8 steps
