@@ -5,6 +5,7 @@ Commands import what they need when they run, so that `--help` answers at once.
 
 import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,11 +133,20 @@ def bench_sim(
     json_file: JsonFile = None,
 ) -> None:
     """Physics, reward and observation beside raw RocketSim and RLGym v2, in one run."""
+    from rich.progress import Progress
+
     from ..benchmarks import sim
 
-    result = sim.run(mode=mode.value, arenas=arenas, threads=threads)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("measuring", total=1.0)
+        result = sim.run(
+            mode=mode.value,
+            arenas=arenas,
+            threads=threads,
+            progress=lambda done: progress.update(task, completed=done),
+        )
     sim.print_result(console, result)
-    write_json(json_file, sim.to_json(result))
+    write_json(json_file, asdict(result))
 
 
 @app.command()

@@ -93,5 +93,7 @@ class LucyPolicy(ActorCriticPolicy):
 
 
 def _initial_odds(network: NetworkConfig, table: ActionTable) -> list[float]:
-    heads = zip(table.heads, table.nvec.tolist(), strict=True)
-    return [odd for name, n in heads for odd in network.initial_odds.get(name, [1.0] * n)]
+    odds: list[float] = []
+    for head, choices in zip(table.heads, table.nvec.tolist(), strict=True):
+        odds += network.initial_odds[head] if head in network.initial_odds else [1.0] * choices
+    return odds

@@ -80,7 +80,7 @@ class RlgymProcesses:
             process.start()
         for _, theirs in pipes:  # or the end of a process would not end its pipe
             theirs.close()
-        self._receive()
+        self._ask(None)
 
     def run(self, seconds: float) -> float:
         """Let all play for so long: agent-steps a second of them together.
@@ -88,9 +88,7 @@ class RlgymProcesses:
         Raises:
             RuntimeError: one of them has ended.
         """
-        for connection in self._connections:
-            connection.send(seconds)
-        return sum(self._receive())
+        return sum(self._ask(seconds))
 
     def close(self) -> None:
         """End the processes."""
@@ -99,10 +97,14 @@ class RlgymProcesses:
         for process in self._processes:
             process.join()
 
-    def _receive(self) -> list[float]:
+    def _ask(self, seconds: float | None) -> list[float]:
+        """Each process's answer, to a request or to having been started."""
         try:
+            if seconds is not None:
+                for connection in self._connections:
+                    connection.send(seconds)
             return [connection.recv() for connection in self._connections]
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             self.close()
             raise RuntimeError(
                 "a process of the RLGym v2 benchmark ended early; its own message is above"

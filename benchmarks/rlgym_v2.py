@@ -1,10 +1,10 @@
 """Lucy's task in plain RLGym v2: the opponent that the simulation benchmark measures against.
 
 The same resets, actions, observation, reward and ends as `RocketLeagueVecEnv`, written the
-way an RLGym user writes them: one object a role, one small class a reward, dicts of agents,
-NumPy on vectors of three. It is meant to be quick for what it is: the observation builds
-each team's rows once a step, and lengths are `sqrt(v·v)`, five times faster than
-`np.linalg.norm`. What one reward computes, another does not see: that is the style.
+way a good RLGym user writes them: one object a role, one small class a reward, dicts of
+agents, RLGym's own vector maths. Tables are built once and the observation makes each
+team's rows once a step, but what one reward computes another does not see: that is the
+style. Reward and observation together cost about what the authors' own Python does.
 
 Two things that this task needs lie outside RLGym's `GameState`, so `CarCounters` reads
 goals, shots, saves and demos from the RocketSim cars that RLGym's engine keeps to itself.
@@ -32,6 +32,7 @@ from rlgym.rocket_league.done_conditions import (
     NoTouchTimeoutCondition,
     TimeoutCondition,
 )
+from rlgym.rocket_league.math import cosine_similarity, magnitude, scalar_projection
 from rlgym.rocket_league.reward_functions import CombinedReward
 from rlgym.rocket_league.sim import RocketSimEngine
 from rlgym.rocket_league.state_mutators import FixedTeamSizeMutator, MutatorSequence
@@ -305,20 +306,6 @@ class LucyObs(ObsBuilder[str, np.ndarray, GameState, tuple[str, tuple[int, int]]
         return obs
 
 
-def _length(vector: np.ndarray) -> float:
-    return math.sqrt(vector.dot(vector))
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    lengths = math.sqrt(a.dot(a) * b.dot(b))
-    return a.dot(b) / lengths if lengths > 0 else 0.0
-
-
-def _speed_toward(direction: np.ndarray, velocity: np.ndarray) -> float:
-    length = _length(direction)
-    return direction.dot(velocity) / length if length > 0 else 0.0
-
-
 def _attacked_goal(car: Car) -> np.ndarray:
     return ORANGE_GOAL if car.team_num == BLUE_TEAM else BLUE_GOAL
 
@@ -357,7 +344,7 @@ class DistancePlayerToBall(PlayerReward):
 
     def value(self, car: Car, state: GameState) -> float:
         """The value for one car."""
-        distance = _length(state.ball.position - car.physics.position) - BALL_RADIUS_V1
+        distance = magnitude(state.ball.position - car.physics.position) - BALL_RADIUS_V1
         return math.exp(-0.5 * distance / (CAR_MAX_SPEED * self._dispersion)) ** (1 / self._density)
 
 
@@ -375,7 +362,7 @@ class DistanceBallToGoalDifference(PlayerReward):
         )
 
     def _closeness(self, ball: np.ndarray, goal: np.ndarray, dispersion: float) -> float:
-        distance = _length(ball - goal) - (GOAL_DEPTH + BALL_RADIUS_V1)
+        distance = magnitude(ball - goal) - (GOAL_DEPTH + BALL_RADIUS_V1)
         return math.exp(-0.5 * distance / (BALL_MAX_SPEED * dispersion))
 
 
@@ -385,9 +372,8 @@ class VelocityBallToGoal(PlayerReward):
     def value(self, car: Car, state: GameState) -> float:
         """The value for one car."""
         ball = state.ball
-        return _speed_toward(_attacked_goal(car) - ball.position, ball.linear_velocity) / (
-            BALL_MAX_SPEED
-        )
+        to_goal = _attacked_goal(car) - ball.position
+        return scalar_projection(ball.linear_velocity, to_goal) / BALL_MAX_SPEED
 
 
 class VelocityPlayerToBall(PlayerReward):
@@ -396,9 +382,8 @@ class VelocityPlayerToBall(PlayerReward):
     def value(self, car: Car, state: GameState) -> float:
         """The value for one car."""
         physics = car.physics
-        return _speed_toward(state.ball.position - physics.position, physics.linear_velocity) / (
-            CAR_MAX_SPEED
-        )
+        to_ball = state.ball.position - physics.position
+        return scalar_projection(physics.linear_velocity, to_ball) / CAR_MAX_SPEED
 
 
 class AlignBallToGoal(PlayerReward):
@@ -411,9 +396,9 @@ class AlignBallToGoal(PlayerReward):
         """The value for one car."""
         position = car.physics.position
         to_ball = state.ball.position - position
-        return self._defense * _cosine(
+        return self._defense * cosine_similarity(
             to_ball, position - _own_goal(car)
-        ) + self._offense * _cosine(to_ball, _attacked_goal(car) - position)
+        ) + self._offense * cosine_similarity(to_ball, _attacked_goal(car) - position)
 
 
 class SaveBoost(PlayerReward):

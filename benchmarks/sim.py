@@ -5,11 +5,10 @@ slows down slows them all; ratios are taken within a round.
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -18,7 +17,7 @@ from rich.table import Table
 from ..rewards.function import RewardFunction
 from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
-from ..sim.engine import TEAM_SIZES, ArenaPool, Chunk
+from ..sim.engine import TEAM_SIZES, ArenaPool
 from ..sim.observations import LucyObservation
 from ..sim.resets import weighted_mix
 from ..sim.termination import EpisodeEnds
@@ -54,6 +53,7 @@ class Row:
     agent_steps_per_second: Figure
     ratio_to_raw: Figure
     ratio_to_rlgym: Figure  # in one process
+    ratio_to_rlgym_processes: Figure  # in several
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def run(
     Args:
         mode: "1v1", "2v2" or "3v3".
         arenas: how many Lucy and bare RocketSim step; RLGym v2 has one a process, its way.
-        threads: of Lucy and bare RocketSim, and processes of RLGym v2; default one a processor.
+        threads: of Lucy and bare RocketSim, and processes (at least 2) of RLGym v2; default one
+            a processor.
         seconds: of measuring; starting and warming up takes about ten more.
         seed: of actions and resets.
         window: s of each variant in a round.
@@ -106,7 +107,7 @@ def run(
     """
     lucy = _Lucy(mode, arenas, threads, seed)
     alone = RlgymRunner(TEAM_SIZES[mode], seed)
-    together = RlgymProcesses(lucy.pool.threads, TEAM_SIZES[mode], seed)
+    together = RlgymProcesses(max(2, lucy.pool.threads), TEAM_SIZES[mode], seed)
     try:
         lucy.settle(_SETTLE)
         alone.run(1.0)
@@ -128,9 +129,9 @@ def print_result(console: Console, result: SimResult) -> None:
     """Show a run's rates and where the environment's time goes, as tables."""
     rates = Table(
         title=f"{result.mode}, {result.arenas} arenas, {result.threads} threads: "
-        f"medians of {result.rounds} rounds"
+        f"medians of {result.rounds} rounds, with their ratios"
     )
-    for column in ("", "agent-steps/s", "lowest", "highest", "of raw", "of RLGym v2"):
+    for column in ("", "agent-steps/s", "lowest", "highest", "/ raw", "/ RLGym", "/ processes"):
         rates.add_column(column, justify="right" if column else "left")
     for row in result.rows:
         speed = row.agent_steps_per_second
@@ -141,6 +142,7 @@ def print_result(console: Console, result: SimResult) -> None:
             f"{speed.high:,.0f}",
             f"{row.ratio_to_raw.median:.2f}",
             f"{row.ratio_to_rlgym.median:.1f}",
+            f"{row.ratio_to_rlgym_processes.median:.1f}",
         )
     parts = Table(title="An arena-step of the Lucy environment")
     for column in ("", "µs", "lowest", "highest"):
@@ -183,8 +185,8 @@ class _Lucy:
 
     def settle(self, seconds: float) -> None:
         """Play on as the environment, untimed: episodes that have ended begin again."""
+        self._time(ENVIRONMENT, 1)  # the very first compiles
         start = time.perf_counter()
-        self._time(ENVIRONMENT, 1)
         while time.perf_counter() - start < seconds:
             self._time(ENVIRONMENT, 1)
 
@@ -209,6 +211,7 @@ class _Lucy:
         parsing actions and what Stable-Baselines3 asks of an environment.
         """
         watch, steps, total = _Stopwatch(), 0, 0.0
+        self.settle(0)
         with _one_thread(self.pool), _watched(self.env, watch):
             while total < seconds:
                 steps += _SLICE
@@ -227,27 +230,22 @@ class _Lucy:
         return time.perf_counter() - start
 
     def _step_raw(self, batch: int) -> None:
-        arenas, cars, controls = self.pool._arenas, self.pool._cars, self._controls[batch]
-        ticks = self.pool.tick_skip
-
-        def step(chunk: Chunk) -> None:
-            for index in range(chunk.start, chunk.stop):
-                for car, control in zip(cars[index], controls[index], strict=True):
-                    car.set_controls(control)
-                arenas[index].step(ticks)
-
-        self.pool.map(step)
+        for cars, controls in zip(self.pool._cars, self._controls[batch], strict=True):
+            for car, control in zip(cars, controls, strict=True):
+                car.set_controls(control)
+        self.pool.map(self.pool._step_physics)
 
 
 class _Stopwatch:
     """Adds up the time that calls take, by part; calls within a timed call belong to it."""
 
     def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = {}
         self._running = False
 
     def wrap(self, part: str, function: Callable) -> Callable:
         """The function, timed."""
+        self.seconds.setdefault(part, 0.0)
 
         def timed(*args: Any) -> Any:
             if self._running:
@@ -262,35 +260,26 @@ class _Stopwatch:
         return timed
 
 
-class _WatchedArena:
-    """Stands in for an arena, whose own methods cannot be replaced."""
-
-    def __init__(self, arena: Any, watch: _Stopwatch) -> None:
-        self.ball, self.get_gym_state = arena.ball, arena.get_gym_state
-        self.step = watch.wrap("physics", arena.step)
-
-
 @contextmanager
 def _watched(env: RocketLeagueVecEnv, watch: _Stopwatch) -> Iterator[None]:
     """The environment with clocks around its parts."""
     pool = env.pool
     parts = [
-        (pool, "_read", "state read"),
-        (pool, "_unpack", "state read"),
+        (pool, "_set_controls", "controls"),
+        (pool, "_step_physics", "physics"),
+        (pool, "_read_states", "state read"),
         (env.reward, "step", "reward"),
+        (env.statistics, "update", "statistics"),
         (env.observation, "push_actions", "observation"),
         (env.observation, "build", "observation"),
         (env.ends, "update", "ends"),
         (env, "_restart", "resets"),
     ]
-    arenas = pool._arenas
-    pool._arenas = cast(Any, [_WatchedArena(arena, watch) for arena in arenas])
     for owner, method, part in parts:
         setattr(owner, method, watch.wrap(part, getattr(owner, method)))
     try:
         yield
     finally:
-        pool._arenas = arenas
         for owner, method, _ in parts:
             delattr(owner, method)
 
@@ -311,10 +300,10 @@ def _one_round(
     rates = lucy.rates(window, first=index)
     rates[RLGYM] = alone.run(window)
     threads = lucy.pool.threads
-    rates[f"RLGym v2, {threads} processes"] = together.run(window)
+    rates[f"RLGym v2, {max(2, threads)} processes"] = together.run(window)
     parts = lucy.parts(window)
     agents = lucy.pool.n_agents / len(lucy.pool.states.score)
-    parts[f"more in each of {threads} threads"] = (
+    parts[f"added by {threads} threads"] = (
         1e6 * threads * agents / rates[ENVIRONMENT] - parts["one thread"]
     )
     return _Round(rates, parts)
@@ -325,16 +314,22 @@ def _figure(values: list[float]) -> Figure:
 
 
 def _rows(rounds: list[_Round]) -> list[Row]:
+    together = list(rounds[0].rates)[-1]
+
     def ratio(name: str, other: str) -> Figure:
         return _figure([r.rates[name] / r.rates[other] for r in rounds])
 
     return [
-        Row(name, _figure([r.rates[name] for r in rounds]), ratio(name, RAW), ratio(name, RLGYM))
+        Row(
+            name,
+            _figure([r.rates[name] for r in rounds]),
+            ratio(name, RAW),
+            ratio(name, RLGYM),
+            ratio(name, together),
+        )
         for name in rounds[0].rates
     ]
 
 
 def _breakdown(rounds: list[_Round]) -> list[Part]:
-    return [
-        Part(name, _figure([r.parts.get(name, 0.0) for r in rounds])) for name in rounds[0].parts
-    ]
+    return [Part(name, _figure([r.parts[name] for r in rounds])) for name in rounds[0].parts]

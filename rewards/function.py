@@ -93,6 +93,7 @@ class RewardFunction:
         self._potential = np.zeros(shape)
         self._first_step = np.ones(shape[0], np.bool_)
         self._stack = np.zeros((shape[0], len(self._program.code)))
+        self._means = np.zeros((shape[0], 2, shape[2]))  # [A,team,K]
         self._slices: dict[tuple[int, int], tuple] = {}
 
     def reset(self, states: GameStates, arenas: np.ndarray) -> None:
@@ -115,6 +116,7 @@ class RewardFunction:
             self._potential[rows],
             self._first_step[rows],
             self._stack[rows],
+            self._means[rows],
             Decomposition(*(array[rows] for array in self.decomposition)),
             self.total[rows],
         )
@@ -131,6 +133,7 @@ def _step(
     potential,
     first_step,
     stack,
+    means,
     parts,
     total,
 ):
@@ -153,6 +156,7 @@ def _step(
             team_spirit,
             zero_sum,
             parts.undistributed[a],
+            means[a],
             parts.reward[a],
             total[a],
         )
@@ -172,8 +176,8 @@ def _values(program, now, before, stack, out):
                 top -= n
                 value = krc(stack, top, n)
             else:
-                a, b, c = program.parameters[at]
-                value = evaluate(code, now, before, a, b, c)
+                p = program.parameters
+                value = evaluate(code, now, before, p[at, 0], p[at, 1], p[at, 2])
             stack[top] = value * program.factor[at]
             top += 1
             at += 1
@@ -194,27 +198,27 @@ def _pay(program, gamma, first_step, values, potential, out):
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _distribute(mask, team, team_spirit, zero_sum, paid, out, total):
+def _distribute(mask, team, team_spirit, zero_sum, paid, means, out, total):
     """Share each term over the teams of one arena and add up the total."""
     cars, terms = paid.shape
-    blue_cars, orange_cars = 0, 0
+    blue, orange = 0, 0
+    for k in range(terms):
+        means[BLUE, k] = 0.0
+        means[ORANGE, k] = 0.0
+    for c in range(cars):
+        if mask[c]:
+            blue += team[c] == BLUE
+            orange += team[c] == ORANGE
+            for k in range(terms):
+                means[team[c], k] += paid[c, k]
+    for k in range(terms):
+        means[BLUE, k] /= max(blue, 1)
+        means[ORANGE, k] /= max(orange, 1)
     for c in range(cars):
         total[c] = 0
         if mask[c]:
-            blue_cars += team[c] == BLUE
-            orange_cars += team[c] == ORANGE
-    for k in range(terms):
-        blue, orange = 0.0, 0.0
-        for c in range(cars):
-            if mask[c] and team[c] == BLUE:
-                blue += paid[c, k]
-            elif mask[c]:
-                orange += paid[c, k]
-        blue /= max(blue_cars, 1)
-        orange /= max(orange_cars, 1)
-        for c in range(cars):
-            if mask[c]:
-                own, other = (blue, orange) if team[c] == BLUE else (orange, blue)
+            for k in range(terms):
+                own, other = means[team[c], k], means[1 - team[c], k]
                 out[c, k] = (1 - team_spirit) * paid[c, k] + team_spirit * own - zero_sum * other
                 total[c] += out[c, k]
 

@@ -1,5 +1,7 @@
 """Kinesthetic reward combination."""
 
+from math import sqrt
+
 import numba
 
 
@@ -21,5 +23,5 @@ def krc(factors, first, n):
     for i in range(first, first + n):
         product *= abs(factors[i])
         positive = positive and factors[i] > 0
-    size = product ** (1.0 / n)
+    size = sqrt(product) if n == 2 else product ** (1.0 / n)
     return size if positive else -size

@@ -176,7 +176,7 @@ def rollout(env: RocketLeagueVecEnv, steps: int) -> list[np.ndarray]:
 
 
 def test_one_seed_gives_one_rollout_at_any_number_of_threads() -> None:
-    # Episodes end before a demolished car would come back at a place that nobody seeds
+    # Episodes end before a demolished car comes back, at a place that RocketSim does not seed
     one, two = (rollout(make_env(["1v1"] * 8, threads, steps=40), 300) for threads in (1, 2))
     assert one[2].sum() >= 8 * 2 * 7
     for ours, theirs in zip(one, two, strict=True):
@@ -189,8 +189,8 @@ def test_another_seed_gives_another_rollout() -> None:
 
 
 def test_arenas_draw_from_streams_of_their_own() -> None:
-    (_, first, *_), (_, one, *_) = (make_env(["1v1"] * n).reset() for n in (6, 3))
-    np.testing.assert_array_equal(first, one)
+    six, three = (make_env(["1v1"] * n).reset() for n in (6, 3))
+    np.testing.assert_array_equal(six[:6], three)
     boosts = make_env(["1v1"] * 20, source=resets.random_state).reset()[:, 0, 19]
     assert len(np.unique(boosts)) == 40
 
@@ -249,10 +249,10 @@ def test_agents_share_one_environment() -> None:
 
 def test_ppo_learns_without_a_warning() -> None:
     env = make_env(["1v1", "2v2"], steps=20)
-    model = PPO("MlpPolicy", env, n_steps=32, batch_size=64, n_epochs=2, seed=0, device="cpu")
+    model = PPO("MlpPolicy", env, n_steps=32, batch_size=64, n_epochs=1, seed=0, device="cpu")
     before = [parameter.detach().clone() for parameter in model.policy.parameters()]
-    model.learn(400)
-    assert model.num_timesteps >= 400
+    model.learn(300)
+    assert model.num_timesteps >= 300
     assert len(model.ep_info_buffer) > 0
     changed = zip(before, model.policy.parameters(), strict=True)
     assert all((old != new).any() for old, new in changed)
