@@ -1,6 +1,7 @@
 """`RewardSpec`: a reward as a small TOML file, checked once when it is read."""
 
 import difflib
+import math
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -46,7 +47,10 @@ class Term(BaseModel):
 
     def _check_component(self, component: str) -> None:
         if component not in COMPONENTS:
-            raise ValueError(f"unknown component {component!r}{suggest(component, COMPONENTS)}")
+            raise ValueError(
+                f"unknown component {component!r}{suggest(component, COMPONENTS)}: "
+                f"expected one of {list(COMPONENTS)}"
+            )
         kind = COMPONENTS[component]
         for key, value in (self.model_extra or {}).items():
             if key not in kind.parameters:
@@ -55,8 +59,10 @@ class Term(BaseModel):
                 )
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{component}: {key} must be a number, got {value!r}")
-            if key in kind.positive and not 0 < value < float("inf"):
+            if key in kind.positive and not 0 < value < math.inf:
                 raise ValueError(f"{component}: {key} must be above 0, got {value}")
+            if not math.isfinite(value):
+                raise ValueError(f"{component}: {key} must be finite, got {value}")
 
 
 class RewardSpec(BaseModel):

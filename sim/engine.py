@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, TypeVar
 
 import numba
@@ -12,11 +13,16 @@ import numpy as np
 import rlgym.rocket_league.sim
 import RocketSim
 
-from .constants import BLUE, DOUBLE_JUMP_MAX_DELAY, N_BOOST_PADS, TICK_SKIP
+from .constants import DOUBLE_JUMP_MAX_DELAY, N_BOOST_PADS, TICK_SKIP
 from .resets import InitialState
 from .state import GameStates, allocate, select, team_slots
 
 T = TypeVar("T")
+
+# Where cars are put to find their order out: over the first pad, then apart in the air
+_PROBE_PAD = RocketSim.Vec(0.0, -4240.0, 140.0)
+_PROBE_PARKING = [RocketSim.Vec(1000.0 * i - 2500.0, 1000.0 * i - 3000.0, 1000.0) for i in range(6)]
+_PROBE_BALL = RocketSim.Vec(3500.0, 3000.0, 1000.0)
 
 TEAM_SIZES = {"1v1": 1, "2v2": 2, "3v3": 3}
 
@@ -25,6 +31,7 @@ TEAM_SIZES = {"1v1": 1, "2v2": 2, "3v3": 3}
 _BALL_AT = N_BOOST_PADS
 _CARS_AT = _BALL_AT + 25
 _CAR_WIDTH = 36
+_COUNTERS = ("car_goals", "car_saves", "car_shots", "car_demos")  # in RocketSim's order
 
 _CHUNKS_PER_THREAD = 2  # small enough that a core which falls behind is helped out
 _MAX_REMEMBERED_CONTROLS = 100_000
@@ -90,17 +97,24 @@ class ArenaPool:
             for start, stop in _split(len(modes), pieces)
         ]
         _initialise()
-        self._arenas = [_build_arena(mask[a], self.states.car_team) for a in range(len(modes))]
+        self._arenas = [RocketSim.Arena(RocketSim.GameMode.SOCCAR) for _ in modes]  # pyright: ignore[reportCallIssue]
         self._pads = [arena.get_boost_pads() for arena in self._arenas]
-        self._cars = [_cars_by_id(arena) for arena in self._arenas]
         self._slots = [np.flatnonzero(row).tolist() for row in mask]
+        self._teams = [self.states.car_team[slots].tolist() for slots in self._slots]
+        self._factory = _CarFactory()
+        self._cars = [
+            self._factory.renew(arena, teams)
+            for arena, teams in zip(self._arenas, self._teams, strict=True)
+        ]
+        self._steps = np.zeros(len(modes), np.int64)  # since the arena's initial state
+        self._counted = np.zeros((*mask.shape, 4), np.int32)  # by cars of earlier episodes
         self._controls = _ControlsCache()
         width = _CARS_AT + _CAR_WIDTH * 2 * largest
         self._raw = np.zeros((len(modes), width, 2), np.float32)
         # RocketSim's arrays lie column by column; so does this view, which they are copied into
         self._raw_rows = [
-            raw[: _CARS_AT + _CAR_WIDTH * len(cars)].T
-            for raw, cars in zip(self._raw, self._cars, strict=True)
+            raw[: _CARS_AT + _CAR_WIDTH * len(slots)].T
+            for raw, slots in zip(self._raw, self._slots, strict=True)
         ]
         self._arena_values = np.zeros((len(modes), 4), np.float32)
         # Filled value by value, where a bytearray is four times as fast as an array
@@ -139,6 +153,21 @@ class ArenaPool:
         self._read_states(chunk)
         chunk.states.episode_start[:] = False
 
+    def _update(self, arena: int) -> None:
+        """Read one arena's state anew."""
+        self._read(arena)
+        row = slice(arena, arena + 1)
+        self._unpack(row, select(self.states, row))
+
+    def _unpack(self, rows: slice, states: GameStates) -> None:
+        _unpack(
+            self._arena_values[rows],
+            self._raw[rows],
+            self._has_flip[rows],
+            self._counted[rows],
+            states,
+        )
+
     def _set_controls(self, chunk: Chunk) -> None:
         keys = chunk.states.previous_action.view("V32")[..., 0].tolist()
         controls = self._controls
@@ -153,8 +182,17 @@ class ArenaPool:
     def _read_states(self, chunk: Chunk) -> None:
         for index in range(chunk.start, chunk.stop):
             self._read(index)
-        rows = slice(chunk.start, chunk.stop)
-        _unpack(self._arena_values[rows], self._raw[rows], self._has_flip[rows], chunk.states)
+        was_demoed = chunk.states.car_is_demoed.copy()
+        self._unpack(slice(chunk.start, chunk.stop), chunk.states)
+        self._steps[chunk.start : chunk.stop] += 1
+        for row, slot in np.argwhere(was_demoed & ~chunk.states.car_is_demoed).tolist():
+            self._respawn(chunk.start + row, slot)
+
+    def _respawn(self, arena: int, slot: int) -> None:
+        """Place a car that is back from a demolition: RocketSim draws the spot by the clock."""
+        car = self._cars[arena][self._slots[arena].index(slot)]
+        car.respawn(seed=int(self._steps[arena]) * len(self.states.car_team) + slot)
+        self._update(arena)
 
     def set_state(self, arena: int, state: InitialState) -> None:
         """Place the ball, the cars and the pads of one arena: the start of an episode.
@@ -166,20 +204,21 @@ class ArenaPool:
         Raises:
             ValueError: the state has another number of cars than the arena.
         """
-        cars = self._cars[arena]
-        if len(state.car_position) != len(cars):
+        n_cars = len(self._slots[arena])
+        if len(state.car_position) != n_cars:
             raise ValueError(
-                f"arena {arena} has {len(cars)} cars, the initial state {len(state.car_position)}"
+                f"arena {arena} has {n_cars} cars, the initial state {len(state.car_position)}"
             )
+        self._steps[arena] = 0
+        for field, name in enumerate(_COUNTERS):
+            self._counted[arena, :, field] = getattr(self.states, name)[arena]
+        cars = self._cars[arena] = self._factory.renew(self._arenas[arena], self._teams[arena])
         self._arenas[arena].ball.set_state(_ball_state(state))
         for row, car in enumerate(cars):
             car.set_state(_car_state(state, row))
         for pad, cooldown in zip(self._pads[arena], state.boost_pad_cooldown.tolist(), strict=True):
             pad.set_state(_pad_state(cooldown))
-        self._read(arena)
-        row = slice(arena, arena + 1)
-        values = self._arena_values[row], self._raw[row], self._has_flip[row]
-        _unpack(*values, select(self.states, row))
+        self._update(arena)
         self.states.car_ball_touched[arena] = False  # RocketSim's flag is the last step's
         self.states.previous_action[arena] = 0
         self.states.episode_start[arena] = True
@@ -214,17 +253,76 @@ def _initialise() -> None:
             raise
 
 
-def _build_arena(mask: np.ndarray, team: np.ndarray) -> RocketSim.Arena:
-    light = RocketSim.MemoryWeightMode.LIGHT
-    arena = RocketSim.Arena(RocketSim.GameMode.SOCCAR, light)  # pyright: ignore[reportArgumentType]
-    for slot in np.flatnonzero(mask):
-        side = RocketSim.Team.BLUE if team[slot] == BLUE else RocketSim.Team.ORANGE
-        arena.add_car(side, RocketSim.CarConfig.OCTANE)
-    return arena
+class _CarFactory:
+    """Gives arenas new cars, all of them in the one order that makes play repeatable.
+
+    A car that is only placed anew keeps the steering and grip of its wheels from before.
+    And RocketSim holds cars in a hash set of their addresses: who comes first at a pad or in
+    a collision would depend on where the memory happened to be. So the order is probed, and
+    the cars are built again elsewhere until it is that of their ids.
+    """
+
+    _TRIES = 32
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._spare = RocketSim.Arena(RocketSim.GameMode.SOCCAR)  # pyright: ignore[reportCallIssue]
+        self._orders = True
+
+    def renew(self, arena: RocketSim.Arena, teams: list[int]) -> list[RocketSim.Car]:
+        """Replace an arena's cars by new ones of these teams, by id."""
+        with self._lock:
+            tries = self._TRIES
+            cars = self._build(arena, teams)
+            while self._orders and not _in_order(arena, cars):
+                tries -= 1
+                # Another C++ library may never iterate in this order: do without, then
+                self._orders = tries > 0
+                _remove_cars(arena)
+                self._spare.add_car(0, RocketSim.CarConfig.OCTANE)  # takes the memory that failed
+                cars = self._build(arena, teams)
+            _remove_cars(self._spare)
+        return cars
+
+    def _build(self, arena: RocketSim.Arena, teams: list[int]) -> list[RocketSim.Car]:
+        _remove_cars(arena)
+        return [arena.add_car(team, RocketSim.CarConfig.OCTANE) for team in teams]
 
 
-def _cars_by_id(arena: RocketSim.Arena) -> list[RocketSim.Car]:
-    return sorted(arena.get_cars(), key=lambda car: car.id)
+def _remove_cars(arena: RocketSim.Arena) -> None:
+    for car in sorted(arena.get_cars(), key=lambda car: -car.id):
+        arena.remove_car(car)
+
+
+def _in_order(arena: RocketSim.Arena, cars: list[RocketSim.Car]) -> bool:
+    """Whether RocketSim updates the cars by id: of all on one pad, does the first get the boost?"""
+    pad = arena.get_boost_pads()[0]
+    state, idle = RocketSim.CarState(), RocketSim.CarControls()
+    state.boost = 0.0
+    idle.handbrake = True  # neither engine nor brake
+    ball = RocketSim.BallState()
+    ball.pos = _PROBE_BALL
+    arena.ball.set_state(ball)
+    arena.set_car_car_collision(False)
+    for car in cars:
+        car.set_controls(idle)
+    ordered = True
+    for index, first in enumerate(cars[:-1]):
+        state.pos = _PROBE_PAD
+        for car in cars[index:]:
+            car.set_state(state)
+        pad.set_state(_pad_state(0.0))
+        arena.step(1)
+        if first.get_state().boost == 0:
+            ordered = False
+            break
+        state.pos = _PROBE_PARKING[index]
+        first.set_state(state)
+    state.pos = _PROBE_PARKING[len(cars) - 1]
+    cars[-1].set_state(state)
+    arena.step(1)
+    arena.set_car_car_collision(True)
+    return ordered
 
 
 def _has_flip(car: RocketSim.CarState) -> bool:
@@ -268,7 +366,7 @@ def _pad_state(cooldown: float) -> RocketSim.BoostPadState:
 
 
 @numba.njit(cache=True, nogil=True)
-def _unpack(arena_values, raw, has_flip, states):
+def _unpack(arena_values, raw, has_flip, counted, states):
     """Spread RocketSim's rows over the fields of the states."""
     for a in range(raw.shape[0]):
         row = raw[a, :, 0]
@@ -284,10 +382,10 @@ def _unpack(arena_values, raw, has_flip, states):
         for c in range(states.car_mask.shape[1]):
             if not states.car_mask[a, c]:
                 continue
-            states.car_goals[a, c] = np.int32(row[at + 2])
-            states.car_saves[a, c] = np.int32(row[at + 3])
-            states.car_shots[a, c] = np.int32(row[at + 4])
-            states.car_demos[a, c] = np.int32(row[at + 5])
+            states.car_goals[a, c] = counted[a, c, 0] + np.int32(row[at + 2])
+            states.car_saves[a, c] = counted[a, c, 1] + np.int32(row[at + 3])
+            states.car_shots[a, c] = counted[a, c, 2] + np.int32(row[at + 4])
+            states.car_demos[a, c] = counted[a, c, 3] + np.int32(row[at + 5])
             states.car_is_demoed[a, c] = row[at + 7] > 0.5
             states.car_on_ground[a, c] = row[at + 8] > 0.5
             states.car_ball_touched[a, c] = row[at + 9] > 0.5

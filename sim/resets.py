@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .constants import (
-    BACK_NET_Y,
     BACK_WALL_Y,
     BALL_RADIUS,
     BALL_REST_Z,
@@ -135,7 +134,7 @@ def goalie(rng: np.random.Generator, team_size: int) -> InitialState:
     target = np.array(
         [
             rng.uniform(-0.8, 0.8) * GOAL_HALF_WIDTH,
-            defended * BACK_NET_Y,
+            defended * BACK_WALL_Y,
             rng.uniform(100.0, 0.8 * GOAL_HEIGHT),
         ]
     )
@@ -193,14 +192,13 @@ def weighted_mix(weights: Mapping[str, float]) -> ResetSource:
 
 def _at_rest(ball_position, car_position: np.ndarray, yaw: np.ndarray, boost: np.ndarray):
     """Everything still, cars on their wheels, all pads active."""
-    still = np.zeros_like(car_position)
     return InitialState(
         ball_position=np.asarray(ball_position, np.float64),
         ball_linear_velocity=np.zeros(3),
         ball_angular_velocity=np.zeros(3),
         car_position=car_position,
-        car_linear_velocity=still,
-        car_angular_velocity=still,
+        car_linear_velocity=np.zeros_like(car_position),
+        car_angular_velocity=np.zeros_like(car_position),
         car_rotation=rotation(yaw),
         car_boost=boost,
         car_on_ground=np.ones(len(car_position), np.bool_),

@@ -1,14 +1,26 @@
 """Where the tests find the reference data that is no part of the project."""
 
+import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lucy.sim.state import GameStates
+ROOT = Path(__file__).parents[1]
 
-SHARED = Path(os.environ.get("LUCY_SHARED", Path(__file__).parents[2] / "shared"))
+# Numba's cache looks at the file of a kernel alone, not at the kernels that it calls: after an
+# edit of one of those it would run old code. So each state of the source has a cache of its own.
+_source = b"".join(
+    path.read_bytes() for room in ("sim", "rewards") for path in sorted((ROOT / room).glob("*.py"))
+)
+_name = f"lucy-numba-{hashlib.sha256(_source).hexdigest()[:16]}"
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _name))
+
+from lucy.sim.state import GameStates  # noqa: E402
+
+SHARED = Path(os.environ.get("LUCY_SHARED", ROOT.parent / "shared"))
 
 
 class Golden:

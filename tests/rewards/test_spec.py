@@ -138,7 +138,6 @@ def test_bad_file_is_refused_with_the_reason(text: str, message: str, write) -> 
     assert "reward.toml is not" in str(refused.value)
 
 
-@pytest.mark.xfail(strict=True, reason="only parameters that must be positive are checked")
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_parameter_must_be_finite(value: str, write) -> None:
     with pytest.raises(RewardSpecError, match=f"defense must be .*, got {value}"):

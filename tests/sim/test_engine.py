@@ -403,7 +403,6 @@ def test_no_arena_raises() -> None:
         ArenaPool([])
 
 
-@pytest.mark.xfail(strict=True, reason="cars keep the steering and grip of their wheels")
 def test_a_used_arena_plays_like_a_new_one() -> None:
     modes = ["1v1"] * 3
     initials, controls = kickoffs(modes), random_controls(30, modes)
@@ -412,7 +411,6 @@ def test_a_used_arena_plays_like_a_new_one() -> None:
     assert_same_play(play(used, initials, controls), play(ArenaPool(modes), initials, controls))
 
 
-@pytest.mark.xfail(strict=True, reason="RocketSim draws the spot by the clock and the thread")
 def test_demolished_cars_come_back_where_they_did() -> None:
     modes = ["1v1"] * 8
     initials = [ram(np.random.default_rng(arena), 1) for arena in range(8)]
@@ -423,7 +421,6 @@ def test_demolished_cars_come_back_where_they_did() -> None:
     np.testing.assert_array_equal(one["car_position"], other["car_position"])
 
 
-@pytest.mark.xfail(reason="RocketSim updates cars in the order of their addresses")
 def test_all_arenas_update_their_cars_in_the_same_order() -> None:
     initial = resets.kickoff(np.random.default_rng(0), 3)
     angle = np.arange(6) * np.pi / 3
