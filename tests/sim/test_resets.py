@@ -8,7 +8,6 @@ from rlgym.rocket_league.math import euler_to_rotation
 from rlgym.rocket_league.state_mutators import KickoffMutator
 
 from lucy.sim.constants import (
-    BACK_NET_Y,
     BACK_WALL_Y,
     BALL_MAX_SPEED,
     CAR_MAX_ANGULAR_SPEED,
@@ -149,7 +148,7 @@ def test_goalie_shoots_at_the_goal_that_is_defended(seed: int, team_size: int) -
     defends = np.repeat((-1, 1), team_size) == side
     assert (side * state.car_position[defends, 1] >= 4400).all()
     assert (side * state.ball_position[1] >= 1500).all()
-    seconds = (BACK_NET_Y * side - state.ball_position[1]) / state.ball_linear_velocity[1]
+    seconds = (BACK_WALL_Y * side - state.ball_position[1]) / state.ball_linear_velocity[1]
     assert abs(state.ball_position[0] + seconds * state.ball_linear_velocity[0]) < GOAL_HALF_WIDTH
 
 
