@@ -1,5 +1,6 @@
 """What a person sees of a running training: a bar with steps/s and time left."""
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -26,12 +27,18 @@ class Interruption:
     def __init__(self, seconds: float = float("inf")) -> None:
         """The time is up in so many seconds."""
         self.by_user = False
-        self._deadline = time.perf_counter() + seconds
+        self.seconds = seconds
+        self._start = time.perf_counter()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self._start
 
     @property
     def requested(self) -> bool:
         """Whether to stop now."""
-        return self.by_user or time.perf_counter() > self._deadline
+        return self.by_user or self.elapsed > self.seconds
 
 
 @contextmanager
@@ -54,7 +61,7 @@ def stop_on_interrupt(seconds: float = float("inf")) -> Iterator[Interruption]:
 
 
 class ProgressCallback(BaseCallback):
-    """Shows progress and ends the training when the user asks for it."""
+    """Shows progress, in steps or in seconds, and ends the training when it is asked to."""
 
     def __init__(self, console: Console, steps: int, interruption: Interruption) -> None:
         """Show on this console.
@@ -66,6 +73,7 @@ class ProgressCallback(BaseCallback):
         """
         super().__init__()
         self._console, self._steps, self._interruption = console, steps, interruption
+        self._timed = math.isfinite(interruption.seconds)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -81,7 +89,9 @@ class ProgressCallback(BaseCallback):
     def _on_training_start(self) -> None:
         self._start = (self.num_timesteps, time.perf_counter())
         self._task = self._progress.add_task(
-            "collecting", total=self._steps, completed=self.num_timesteps, rate=""
+            "collecting",
+            total=round(self._interruption.seconds) if self._timed else self._steps,
+            rate="",
         )
         self._progress.start()
 
@@ -90,7 +100,8 @@ class ProgressCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         rate = f"{self._rate():,.0f} steps/s"
-        self._progress.update(self._task, completed=self.num_timesteps, rate=rate)
+        done = round(self._interruption.elapsed) if self._timed else self.num_timesteps
+        self._progress.update(self._task, completed=done, rate=rate)
         return not self._interruption.requested
 
     def _on_rollout_end(self) -> None:
@@ -98,9 +109,10 @@ class ProgressCallback(BaseCallback):
         now = time.perf_counter()
         if not self._console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = now
+            goal = "" if self._timed else f" of {self._steps:,}"
             touches = self.logger.name_to_value.get("game/touches_per_minute", 0.0)
             self._console.print(
-                f"{self.num_timesteps:,} of {self._steps:,} steps, {self._rate():,.0f} steps/s, "
+                f"{self.num_timesteps:,} steps{goal}, {self._rate():,.0f} steps/s, "
                 f"{touches:.1f} touches a minute"
             )
 
