@@ -207,8 +207,8 @@ class _Lucy:
         """µs an arena-step in the parts of the environment's step, on one thread.
 
         The environment's own code runs, its parts wrapped in clocks, which add less than
-        1 µs. What no clock covers is the rest: looking controls up and setting them,
-        parsing actions and what Stable-Baselines3 asks of an environment.
+        1 µs. What no clock covers is the rest: parsing actions and what Stable-Baselines3
+        asks of an environment.
         """
         watch, steps, total = _Stopwatch(), 0, 0.0
         self.settle(0)
