@@ -147,8 +147,6 @@ class ArenaPool:
         """`step` for one chunk, in the calling thread."""
         np.copyto(chunk.states.previous_action, actions[chunk.start : chunk.stop])
         self._set_controls(chunk)
-        # All physics first: whoever reads a state holds the GIL, and a thread that is done
-        # with its arena then has to sleep, and wakes late (measured: a third of the rate).
         self._step_physics(chunk)
         self._read_states(chunk)
         chunk.states.episode_start[:] = False
