@@ -72,7 +72,8 @@ def train(
     ] = None,
 ) -> None:
     """Train an agent by self-play; Ctrl-C stops it with its work saved."""
-    from .config import parse_changes, parse_device
+    from .config import parse_changes
+    from .device import parse_device
     from .train import start_settings
     from .train import train as run_training
 
@@ -127,8 +128,8 @@ def match(
 def bench_sim(
     mode: Annotated[Mode, typer.Option(help="Cars a side.")] = Mode.TWO,
     arenas: Annotated[int, typer.Option(min=1, help="Arenas at once.")] = 64,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Physics threads. [default: one a processor]")
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Threads and processes. [default: all cores]")
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -142,7 +143,7 @@ def bench_sim(
         result = sim.run(
             mode=mode.value,
             arenas=arenas,
-            threads=threads,
+            cores=cores,
             progress=lambda done: progress.update(task, completed=done),
         )
     sim.print_result(console, result)

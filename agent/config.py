@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..rewards.spec import RewardSpecError, load_spec, suggest
@@ -30,7 +29,9 @@ class EnvironmentConfig(_Section):
 
     mode: Mode
     arenas: int = Field(ge=1, le=65536)
-    threads: int | None = Field(None, ge=1, description="default: one a processor")
+    processes: int | None = Field(
+        None, ge=1, description="that play the games; default: one a processor"
+    )
     reward: str
     action_table: str = "kbm"
     resets: dict[str, float]
@@ -217,27 +218,6 @@ def parse_changes(assignments: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             changes[key.strip()] = text.strip()
     return changes
-
-
-def parse_device(name: str) -> torch.device:
-    """The device of a name, "auto" being a GPU where there is one.
-
-    Raises:
-        ConfigError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        cards = torch.cuda.device_count()
-        found = f"{cards} CUDA device(s)" if cards else "no CUDA device"
-        raise ConfigError(
-            f"cannot use device {name!r}: this machine has the CPU and {found}; "
-            "use --device auto or --device cpu"
-        ) from error
-    return device
 
 
 def _check_key(key: str) -> None:

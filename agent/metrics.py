@@ -1,6 +1,7 @@
 """What a training logs, and where it is kept: TensorBoard, and one JSON line an iteration."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
-from ..rewards.function import RewardFunction
+from ..sim.statistics import game_means
 from ..sim.vec_env import RocketLeagueVecEnv
 from .run_dir import RunDirectory
 
@@ -74,9 +75,13 @@ class RolloutMetrics(BaseCallback):
     `reward_share/<component>` its share of all that is paid, by absolute value.
     """
 
+    def __init__(self, reward_names: Sequence[str]) -> None:
+        """Log these terms of the reward."""
+        super().__init__()
+        self._names = reward_names
+
     def _on_training_start(self) -> None:
-        self._mask = self._env.pool.states.car_mask
-        self._clear()
+        self._env.simulation.collect()
 
     @property
     def _env(self) -> RocketLeagueVecEnv:
@@ -84,35 +89,20 @@ class RolloutMetrics(BaseCallback):
         assert isinstance(env, RocketLeagueVecEnv)
         return env
 
-    @property
-    def _reward(self) -> RewardFunction:
-        reward = self._env.reward
-        assert isinstance(reward, RewardFunction)
-        return reward
-
-    def _clear(self) -> None:
-        self._paid = np.zeros(len(self._reward.names))
-        self._mass = np.zeros(len(self._reward.names))
-        self._car_steps = 0
-
     def _on_step(self) -> bool:
-        # Empty slots are zero, so they need no mask
-        paid = self._reward.decomposition.reward
-        self._paid += paid.sum(axis=(0, 1), dtype=np.float64)
-        self._mass += np.abs(paid).sum(axis=(0, 1), dtype=np.float64)
-        self._car_steps += self._env.num_envs
         return True
 
     def _on_rollout_end(self) -> None:
-        mass = max(float(self._mass.sum()), 1e-12)
-        for name, paid, share in zip(self._reward.names, self._paid, self._mass, strict=True):
-            self.logger.record(f"reward/{name}", paid / self._car_steps)
-            self.logger.record(f"reward_share/{name}", share / mass)
-        self.logger.record("reward/total", self._paid.sum() / self._car_steps)
-        for name, value in self._env.statistics.collect().items():
+        game, reward = self._env.simulation.collect()
+        means = reward.paid / reward.car_steps
+        shares = reward.mass / max(float(reward.mass.sum()), 1e-12)
+        for name, mean, share in zip(self._names, means, shares, strict=True):
+            self.logger.record(f"reward/{name}", mean)
+            self.logger.record(f"reward_share/{name}", share)
+        self.logger.record("reward/total", means.sum())
+        for name, value in game_means(game).items():
             self.logger.record(f"game/{name}", value)
         episodes = self.model.ep_info_buffer or []
         if len(episodes):
             self.logger.record("rollout/ep_rew_mean", np.mean([e["r"] for e in episodes]))
             self.logger.record("rollout/ep_len_mean", np.mean([e["l"] for e in episodes]))
-        self._clear()

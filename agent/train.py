@@ -11,16 +11,14 @@ import torch
 from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
 
-from ..rewards.function import RewardFunction
 from ..rewards.spec import load_spec
-from ..sim.actions import ACTION_TABLES
-from ..sim.engine import ArenaPool
 from ..sim.observations import LucyObservation
-from ..sim.resets import weighted_mix
-from ..sim.termination import EpisodeEnds
 from ..sim.vec_env import RocketLeagueVecEnv
+from ..sim.workers import WorkerError
 from . import checkpoint
 from .config import ConfigError, TrainConfig, change, load_preset
+from .environment import build_env
+from .errors import LucyError
 from .metrics import RolloutMetrics, open_logger
 from .policy import LucyPolicy
 from .ppo import LucyPPO
@@ -36,22 +34,6 @@ class TrainResult(NamedTuple):
     interrupted: bool  # by the user
 
 
-def build_env(config: TrainConfig, seed: int) -> RocketLeagueVecEnv:
-    """The training environment of a config."""
-    settings = config.environment
-    pool = ArenaPool(settings.modes, threads=settings.threads)
-    states = pool.states
-    return RocketLeagueVecEnv(
-        pool,
-        RewardFunction(load_spec(settings.reward), states),
-        LucyObservation(states, max_players=states.car_mask.shape[1]),
-        ACTION_TABLES[settings.action_table],
-        weighted_mix(settings.resets),
-        EpisodeEnds(settings.arenas, settings.timeout, settings.no_touch_timeout),
-        seed,
-    )
-
-
 def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> LucyPPO:
     """PPO with fresh weights, drawn from the config's seed."""
     return LucyPPO(
@@ -60,7 +42,7 @@ def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.devi
         **config.ppo.model_dump(),
         seed=config.seed,
         device=device,
-        policy_kwargs={"network": config.network, "action_table": env.action_table},
+        policy_kwargs={"network": config.network, "action_table": env.simulation.action_table},
     )
 
 
@@ -118,11 +100,16 @@ def train(
     """
     console = console or Console(quiet=True)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
-        env = build_env(config, config.seed)
         try:
-            return _train(config, run, env, device or torch.device("cpu"), console, interruption)
-        finally:
-            env.close()
+            env = build_env(config.environment, config.seed)
+            try:
+                return _train(
+                    config, run, env, device or torch.device("cpu"), console, interruption
+                )
+            finally:
+                env.close()
+        except WorkerError as error:
+            raise LucyError(str(error)) from error
 
 
 def _train(
@@ -150,11 +137,12 @@ def _train(
 
     model.after_iteration = save
     progress = ProgressCallback(console, config.steps, interruption)
+    terms = [term.name for term in load_spec(config.environment.reward).terms]
     try:
         if model.num_timesteps < config.steps:
             model.learn(
                 config.steps - model.num_timesteps,
-                CallbackList([RolloutMetrics(), progress]),
+                CallbackList([RolloutMetrics(terms), progress]),
                 log_interval=None,  # pyright: ignore[reportArgumentType]  # logged after the update
                 reset_num_timesteps=False,
             )

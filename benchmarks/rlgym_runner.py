@@ -66,6 +66,7 @@ class RlgymProcesses:
         Raises:
             RuntimeError: one of them could not start.
         """
+        self.count = processes
         context = multiprocessing.get_context("spawn")
         barrier = context.Barrier(processes)
         pipes = [context.Pipe() for _ in range(processes)]

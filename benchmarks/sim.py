@@ -4,27 +4,28 @@ All variants are timed in one run, in turn and over many rounds, so that a machi
 slows down slows them all; ratios are taken within a round.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..rewards.function import RewardFunction
+from ..agent.config import EnvironmentConfig, Mode
+from ..agent.environment import build_env
+from ..agent.simulation import build_simulation
 from ..rewards.spec import load_spec
-from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES, ArenaPool
-from ..sim.observations import LucyObservation
-from ..sim.resets import weighted_mix
-from ..sim.termination import EpisodeEnds
+from ..sim.simulation import Simulation
 from ..sim.vec_env import RocketLeagueVecEnv
 from .rlgym_runner import N_BATCHES, RESET_MIX, RlgymProcesses, RlgymRunner, random_actions
 
-RAW, POOL, ENVIRONMENT = "RocketSim raw", "ArenaPool", "Lucy environment"
+RAW, ENVIRONMENT = "RocketSim raw", "Lucy environment"
 RLGYM = "RLGym v2, 1 process"
 
 _SLICE = 16  # steps of one variant before the next has its turn
@@ -70,7 +71,7 @@ class SimResult:
 
     mode: str
     arenas: int
-    threads: int
+    cores: int  # threads of bare RocketSim, processes of Lucy and of RLGym v2
     rounds: int
     rows: list[Row]
     breakdown: list[Part]
@@ -82,9 +83,9 @@ class _Round(NamedTuple):
 
 
 def run(
-    mode: str = "2v2",
+    mode: Mode = "2v2",
     arenas: int = 64,
-    threads: int | None = None,
+    cores: int | None = None,
     seconds: float = 75.0,
     seed: int = 0,
     window: float = _WINDOW,
@@ -95,8 +96,8 @@ def run(
     Args:
         mode: "1v1", "2v2" or "3v3".
         arenas: how many Lucy and bare RocketSim step; RLGym v2 has one a process, its way.
-        threads: of Lucy and bare RocketSim, and processes (at least 2) of RLGym v2; default one
-            a processor.
+        cores: threads of bare RocketSim, processes of Lucy and of RLGym v2 (at least 2);
+            default all.
         seconds: of measuring; starting and warming up takes about ten more.
         seed: of actions and resets.
         window: s of each variant in a round.
@@ -105,9 +106,10 @@ def run(
     Returns:
         Medians over the rounds; ratios are medians of the rounds' ratios.
     """
-    lucy = _Lucy(mode, arenas, threads, seed)
+    cores = min(cores or os.cpu_count() or 1, arenas)
+    lucy = _Lucy(mode, arenas, cores, seed)
     alone = RlgymRunner(TEAM_SIZES[mode], seed)
-    together = RlgymProcesses(max(2, lucy.pool.threads), TEAM_SIZES[mode], seed)
+    together = RlgymProcesses(max(2, cores), TEAM_SIZES[mode], seed)
     try:
         lucy.settle(_SETTLE)
         alone.run(1.0)
@@ -119,16 +121,14 @@ def run(
                 progress(min(1.0, (time.perf_counter() - start) / seconds))
     finally:
         together.close()
-        lucy.env.close()
-    return SimResult(
-        mode, arenas, lucy.pool.threads, len(rounds), _rows(rounds), _breakdown(rounds)
-    )
+        lucy.close()
+    return SimResult(mode, arenas, cores, len(rounds), _rows(rounds), _breakdown(rounds))
 
 
 def print_result(console: Console, result: SimResult) -> None:
     """Show a run's rates and where the environment's time goes, as tables."""
     rates = Table(
-        title=f"{result.mode}, {result.arenas} arenas, {result.threads} threads: "
+        title=f"{result.mode}, {result.arenas} arenas, {result.cores} cores: "
         f"medians of {result.rounds} rounds, with their ratios"
     )
     for column in ("", "agent-steps/s", "lowest", "highest", "/ raw", "/ RLGym", "/ processes"):
@@ -154,41 +154,45 @@ def print_result(console: Console, result: SimResult) -> None:
 
 
 class _Lucy:
-    """One pool of arenas in play, stepped bare, by the pool or as the environment."""
+    """Arenas in play: some that are stepped bare, and as many that are Lucy's environment."""
 
-    def __init__(self, mode: str, arenas: int, threads: int | None, seed: int) -> None:
-        self.pool = pool = ArenaPool([mode] * arenas, threads=threads)
-        table = ACTION_TABLES["kbm"]
-        self.env = RocketLeagueVecEnv(
-            pool,
-            RewardFunction(load_spec("lucy-skg"), pool.states),
-            LucyObservation(pool.states, max_players=2 * TEAM_SIZES[mode]),
-            table,
-            weighted_mix(RESET_MIX),
-            EpisodeEnds(arenas),
-            seed,
+    def __init__(self, mode: Mode, arenas: int, cores: int, seed: int) -> None:
+        settings = EnvironmentConfig(
+            mode=mode,
+            arenas=arenas,
+            processes=cores,
+            reward="lucy-skg",
+            resets=RESET_MIX,
+            timeout=300.0,
+            no_touch_timeout=45.0,
         )
+        self.env = build_env(settings, seed)
+        build = partial(build_simulation, settings, load_spec(settings.reward), settings.modes)
+        self.simulation = build(threads=cores)
+        self.pool = pool = self.simulation.pool
+        self.local = RocketLeagueVecEnv(self.simulation, seed)
         actions = random_actions(seed, arenas, TEAM_SIZES[mode])
         self._actions = list(actions.reshape(N_BATCHES, pool.n_agents, -1))
-        self._floats = list(table.parse(actions))
         self._controls = [
             [[pool._controls[row.tobytes()] for row in arena] for arena in batch]
-            for batch in self._floats
+            for batch in self.simulation.action_table.parse(actions)
         ]
         self._steps: dict[str, Callable[[int], Any]] = {
             RAW: self._step_raw,
-            POOL: lambda batch: pool.step(self._floats[batch]),
             ENVIRONMENT: lambda batch: self.env.step(self._actions[batch]),
         }
         self._batch = 0
         self.env.reset()
+        self.local.reset()
 
     def settle(self, seconds: float) -> None:
-        """Play on as the environment, untimed: episodes that have ended begin again."""
-        self._time(ENVIRONMENT, 1)  # the very first compiles
+        """Play on, untimed: bare arenas too get new episodes where one has ended."""
         start = time.perf_counter()
-        while time.perf_counter() - start < seconds:
-            self._time(ENVIRONMENT, 1)
+        while True:
+            self._time(self._step_local, 1)
+            self._time(self._steps[ENVIRONMENT], 1)
+            if time.perf_counter() - start >= seconds:
+                return
 
     def rates(self, seconds: float, first: int) -> dict[str, float]:
         """Agent-steps/s of each variant, in turns of a few steps from the `first` variant on."""
@@ -199,9 +203,14 @@ class _Lucy:
             turns += 1
             for name in names:
                 self.settle(0)
-                spent[name] += self._time(name, _SLICE)
+                spent[name] += self._time(self._steps[name], _SLICE)
         agent_steps = turns * _SLICE * self.pool.n_agents
         return {name: agent_steps / spent[name] for name in self._steps}
+
+    def close(self) -> None:
+        """End threads and processes."""
+        self.env.close()
+        self.local.close()
 
     def parts(self, seconds: float) -> dict[str, float]:
         """µs an arena-step in the parts of the environment's step, on one thread.
@@ -212,28 +221,30 @@ class _Lucy:
         """
         watch, steps, total = _Stopwatch(), 0, 0.0
         self.settle(0)
-        with _one_thread(self.pool), _watched(self.env, watch):
+        with _one_thread(self.pool), _watched(self.simulation, watch):
             while total < seconds:
                 steps += _SLICE
-                total += self._time(ENVIRONMENT, _SLICE)
+                total += self._time(self._step_local, _SLICE)
         arena_steps = steps * len(self.pool.states.score)
         parts = {name: 1e6 * span / arena_steps for name, span in watch.seconds.items()}
         whole = 1e6 * total / arena_steps
         return parts | {"the rest": whole - sum(parts.values()), "one thread": whole}
 
-    def _time(self, name: str, steps: int) -> float:
-        step = self._steps[name]
+    def _time(self, step: Callable[[int], Any], steps: int) -> float:
         start = time.perf_counter()
         for _ in range(steps):
             self._batch = (self._batch + 1) % N_BATCHES
             step(self._batch)
         return time.perf_counter() - start
 
+    def _step_local(self, batch: int) -> None:
+        self.local.step(self._actions[batch])
+
     def _step_raw(self, batch: int) -> None:
         for cars, controls in zip(self.pool._cars, self._controls[batch], strict=True):
             for car, control in zip(cars, controls, strict=True):
                 car.set_controls(control)
-        self.pool.map(self.pool._step_physics)
+        self.pool.map(lambda chunk: self.pool._step_physics(range(chunk.start, chunk.stop)))
 
 
 class _Stopwatch:
@@ -261,19 +272,20 @@ class _Stopwatch:
 
 
 @contextmanager
-def _watched(env: RocketLeagueVecEnv, watch: _Stopwatch) -> Iterator[None]:
-    """The environment with clocks around its parts."""
-    pool = env.pool
+def _watched(simulation: Simulation, watch: _Stopwatch) -> Iterator[None]:
+    """The simulation with clocks around its parts."""
+    pool = simulation.pool
     parts = [
         (pool, "_set_controls", "controls"),
         (pool, "_step_physics", "physics"),
-        (pool, "_read_states", "state read"),
-        (env.reward, "step", "reward"),
-        (env.statistics, "update", "statistics"),
-        (env.observation, "push_actions", "observation"),
-        (env.observation, "build", "observation"),
-        (env.ends, "update", "ends"),
-        (env, "_restart", "resets"),
+        (pool, "_read", "state read"),
+        (pool, "_unpack", "state read"),
+        (simulation.reward, "step", "reward"),
+        (simulation.statistics, "update", "statistics"),
+        (simulation.observation, "push_actions", "observation"),
+        (simulation.observation, "build", "observation"),
+        (simulation.ends, "update", "ends"),
+        (simulation, "_restart", "resets"),
     ]
     for owner, method, part in parts:
         setattr(owner, method, watch.wrap(part, getattr(owner, method)))
@@ -299,12 +311,12 @@ def _one_round(
 ) -> _Round:
     rates = lucy.rates(window, first=index)
     rates[RLGYM] = alone.run(window)
-    threads = lucy.pool.threads
-    rates[f"RLGym v2, {max(2, threads)} processes"] = together.run(window)
+    rates[f"RLGym v2, {together.count} processes"] = together.run(window)
     parts = lucy.parts(window)
     agents = lucy.pool.n_agents / len(lucy.pool.states.score)
-    parts[f"added by {threads} threads"] = (
-        1e6 * threads * agents / rates[ENVIRONMENT] - parts["one thread"]
+    cores = lucy.pool.threads
+    parts[f"added by {cores} processes"] = (
+        1e6 * cores * agents / rates[ENVIRONMENT] - parts["one thread"]
     )
     return _Round(rates, parts)
 
@@ -314,7 +326,7 @@ def _figure(values: list[float]) -> Figure:
 
 
 def _rows(rounds: list[_Round]) -> list[Row]:
-    together = list(rounds[0].rates)[-1]
+    *_, together = rounds[0].rates
 
     def ratio(name: str, other: str) -> Figure:
         return _figure([r.rates[name] / r.rates[other] for r in rounds])

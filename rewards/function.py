@@ -40,6 +40,14 @@ class Decomposition(NamedTuple):
     reward: np.ndarray  # after team spirit; adds up to the total
 
 
+class RewardSums(NamedTuple):
+    """What each term has paid since the last `collect`: [K] float64, to be added up."""
+
+    car_steps: np.ndarray
+    paid: np.ndarray  # after team spirit
+    mass: np.ndarray  # of absolute value
+
+
 def compile_spec(spec: RewardSpec) -> Program:
     """Translate a spec for the kernel."""
     rows: list[tuple[int, int, list[float], float]] = []
@@ -94,6 +102,7 @@ class RewardFunction:
         self._first_step = np.ones(shape[0], np.bool_)
         self._stack = np.zeros((shape[0], len(self._program.code)))
         self._means = np.zeros((shape[0], 2, shape[2]))  # [A,team,K]
+        self._sums = RewardSums(*(np.zeros((shape[0], shape[2])) for _ in RewardSums._fields))
         self._slices: dict[tuple[int, int], tuple] = {}
 
     def reset(self, states: GameStates, arenas: np.ndarray) -> None:
@@ -110,6 +119,13 @@ class RewardFunction:
             self._slices[key] = self._slice(rows)
         _step(self._program, *self._sharing, states, *self._slices[key])
 
+    def collect(self) -> RewardSums:
+        """The sums over all arenas since the last call, which starts them again."""
+        total = RewardSums(*(array.sum(axis=0) for array in self._sums))
+        for array in self._sums:
+            array[:] = 0
+        return total
+
     def _slice(self, rows: slice) -> tuple:
         return (
             select(self._before, rows),
@@ -119,6 +135,7 @@ class RewardFunction:
             self._means[rows],
             Decomposition(*(array[rows] for array in self.decomposition)),
             self.total[rows],
+            RewardSums(*(array[rows] for array in self._sums)),
         )
 
 
@@ -136,6 +153,7 @@ def _step(
     means,
     parts,
     total,
+    sums,
 ):
     for a in range(total.shape[0]):
         for c in range(total.shape[1]):
@@ -160,6 +178,12 @@ def _step(
             parts.reward[a],
             total[a],
         )
+        for c in range(total.shape[1]):
+            if states.car_mask[a, c]:
+                for k in range(parts.reward.shape[2]):
+                    sums.car_steps[a, k] += 1
+                    sums.paid[a, k] += parts.reward[a, c, k]
+                    sums.mass[a, k] += abs(parts.reward[a, c, k])
         _remember(states, before, a)
         first_step[a] = False
 

@@ -31,9 +31,12 @@ TEAM_SIZES = {"1v1": 1, "2v2": 2, "3v3": 3}
 _BALL_AT = N_BOOST_PADS
 _CARS_AT = _BALL_AT + 25
 _CAR_WIDTH = 36
+_ON_GROUND = 8  # of a car's columns
 _COUNTERS = ("car_goals", "car_saves", "car_shots", "car_demos")  # in RocketSim's order
 
-_CHUNKS_PER_THREAD = 2  # small enough that a core which falls behind is helped out
+# Arenas that a thread steps before it reads them: reading holds the GIL, so the other threads
+# should find it free soon, and a state that was just written is still in the cache.
+_BLOCK = 2
 _MAX_REMEMBERED_CONTROLS = 100_000
 
 
@@ -91,10 +94,9 @@ class ArenaPool:
         self.tick_skip = tick_skip
         self.threads = max(1, min(threads or os.cpu_count() or 1, len(modes)))
         self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-        pieces = 1 if self.threads == 1 else _CHUNKS_PER_THREAD * self.threads
         self.chunks = [
             Chunk(start, stop, select(self.states, slice(start, stop)))
-            for start, stop in _split(len(modes), pieces)
+            for start, stop in split(len(modes), self.threads)
         ]
         _initialise()
         self._arenas = [RocketSim.Arena(RocketSim.GameMode.SOCCAR) for _ in modes]  # pyright: ignore[reportCallIssue]
@@ -109,13 +111,9 @@ class ArenaPool:
         self._steps = np.zeros(len(modes), np.int64)  # since the arena's initial state
         self._counted = np.zeros((*mask.shape, 4), np.int32)  # by cars of earlier episodes
         self._controls = _ControlsCache()
-        width = _CARS_AT + _CAR_WIDTH * 2 * largest
-        self._raw = np.zeros((len(modes), width, 2), np.float32)
-        # RocketSim's arrays lie column by column; so does this view, which they are copied into
-        self._raw_rows = [
-            raw[: _CARS_AT + _CAR_WIDTH * len(slots)].T
-            for raw, slots in zip(self._raw, self._slots, strict=True)
-        ]
+        widths = [_CARS_AT + _CAR_WIDTH * len(slots) for slots in self._slots]
+        self._raw_at = np.concatenate([[0], np.cumsum(widths)])  # each arena's first row in _raw
+        self._raw = np.zeros((self._raw_at[-1], 2), np.float32)
         self._arena_values = np.zeros((len(modes), 4), np.float32)
         # Filled value by value, where a bytearray is four times as fast as an array
         self._has_flip_bytes = bytearray(mask.size)
@@ -145,22 +143,32 @@ class ArenaPool:
 
     def step_chunk(self, chunk: Chunk, actions: np.ndarray) -> None:
         """`step` for one chunk, in the calling thread."""
-        np.copyto(chunk.states.previous_action, actions[chunk.start : chunk.stop])
+        states = chunk.states
+        np.copyto(states.previous_action, actions[chunk.start : chunk.stop])
         self._set_controls(chunk)
-        self._step_physics(chunk)
-        self._read_states(chunk)
-        chunk.states.episode_start[:] = False
+        for first in range(chunk.start, chunk.stop, _BLOCK):
+            block = range(first, min(first + _BLOCK, chunk.stop))
+            self._step_physics(block)
+            self._read(block)
+        was_demoed = states.car_is_demoed.copy()
+        self._unpack(slice(chunk.start, chunk.stop), states)
+        self._steps[chunk.start : chunk.stop] += 1
+        if was_demoed.any():
+            for row, slot in np.argwhere(was_demoed & ~states.car_is_demoed).tolist():
+                self._respawn(chunk.start + row, slot)
+        states.episode_start[:] = False
 
     def _update(self, arena: int) -> None:
         """Read one arena's state anew."""
-        self._read(arena)
+        self._read(range(arena, arena + 1))
         row = slice(arena, arena + 1)
         self._unpack(row, select(self.states, row))
 
     def _unpack(self, rows: slice, states: GameStates) -> None:
         _unpack(
             self._arena_values[rows],
-            self._raw[rows],
+            self._raw,
+            self._raw_at[rows],
             self._has_flip[rows],
             self._counted[rows],
             states,
@@ -173,18 +181,24 @@ class ArenaPool:
             for car, slot in zip(self._cars[index], self._slots[index], strict=True):
                 car.set_controls(controls[row[slot]])
 
-    def _step_physics(self, chunk: Chunk) -> None:
-        for arena in self._arenas[chunk.start : chunk.stop]:
+    def _step_physics(self, arenas: range) -> None:
+        for arena in self._arenas[arenas.start : arenas.stop]:
             arena.step(self.tick_skip)
 
-    def _read_states(self, chunk: Chunk) -> None:
-        for index in range(chunk.start, chunk.stop):
-            self._read(index)
-        was_demoed = chunk.states.car_is_demoed.copy()
-        self._unpack(slice(chunk.start, chunk.stop), chunk.states)
-        self._steps[chunk.start : chunk.stop] += 1
-        for row, slot in np.argwhere(was_demoed & ~chunk.states.car_is_demoed).tolist():
-            self._respawn(chunk.start + row, slot)
+    def _read(self, arenas: range) -> None:
+        """Copy what RocketSim knows of these arenas; `_unpack` makes states of it."""
+        flips, at = self._has_flip_bytes, self._raw_at
+        width = self.states.car_mask.shape[1]
+        parts: list[np.ndarray] = []
+        for index in arenas:
+            values, pads, ball, *rows = self._arenas[index].get_gym_state()
+            self._arena_values[index] = values
+            parts += (pads, ball, *rows)
+            first = index * width
+            for slot, car, row in zip(self._slots[index], self._cars[index], rows, strict=True):
+                flips[first + slot] = row.item(0, _ON_GROUND) > 0 or _has_flip(car.get_state())
+        # RocketSim's arrays lie column by column; so does the view that they are copied into
+        np.concatenate(parts, 1, self._raw[at[arenas.start] : at[arenas.stop]].T)
 
     def _respawn(self, arena: int, slot: int) -> None:
         """Place a car that is back from a demolition: RocketSim draws the spot by the clock."""
@@ -226,16 +240,8 @@ class ArenaPool:
         if self._executor is not None:
             self._executor.shutdown()
 
-    def _read(self, index: int) -> None:
-        parts = self._arenas[index].get_gym_state()
-        self._arena_values[index] = parts[0]
-        np.concatenate(parts[1:], axis=1, out=self._raw_rows[index])
-        first = index * self.states.car_mask.shape[1]
-        for slot, car in zip(self._slots[index], self._cars[index], strict=True):
-            self._has_flip_bytes[first + slot] = _has_flip(car.get_state())
 
-
-def _split(n: int, pieces: int) -> list[tuple[int, int]]:
+def split(n: int, pieces: int) -> list[tuple[int, int]]:
     """Ranges of about equal length that make up 0..n."""
     edges = np.linspace(0, n, min(n, pieces) + 1).astype(int).tolist()
     return list(pairwise(edges))
@@ -364,10 +370,10 @@ def _pad_state(cooldown: float) -> RocketSim.BoostPadState:
 
 
 @numba.njit(cache=True, nogil=True)
-def _unpack(arena_values, raw, has_flip, counted, states):
+def _unpack(arena_values, raw, raw_at, has_flip, counted, states):
     """Spread RocketSim's rows over the fields of the states."""
-    for a in range(raw.shape[0]):
-        row = raw[a, :, 0]
+    for a in range(len(raw_at)):
+        row = raw[raw_at[a] :, 0]
         states.score[a, 0] = np.int32(arena_values[a, 2])
         states.score[a, 1] = np.int32(arena_values[a, 3])
         for pad in range(N_BOOST_PADS):
@@ -385,7 +391,7 @@ def _unpack(arena_values, raw, has_flip, counted, states):
             states.car_shots[a, c] = counted[a, c, 2] + np.int32(row[at + 4])
             states.car_demos[a, c] = counted[a, c, 3] + np.int32(row[at + 5])
             states.car_is_demoed[a, c] = row[at + 7] > 0.5
-            states.car_on_ground[a, c] = row[at + 8] > 0.5
+            states.car_on_ground[a, c] = row[at + _ON_GROUND] > 0.5
             states.car_ball_touched[a, c] = row[at + 9] > 0.5
             states.car_boost[a, c] = row[at + 10] / np.float32(100)
             states.car_has_flip[a, c] = has_flip[a, c]

@@ -51,9 +51,14 @@ class LucyObservation:
         cars = states.car_mask.sum(axis=1)
         if cars.max() > max_players:
             raise ValueError(f"an arena has {cars.max()} cars, the observation {max_players} rows")
-        self.shape = (2 + max_players, N_COLUMNS)
+        self.shape = self.shape_for(max_players)
         self.actions = np.zeros((*states.car_mask.shape, ACTION_STACK, 8), np.float32)
         self._first_agent = np.concatenate([[0], np.cumsum(cars)])
+
+    @staticmethod
+    def shape_for(max_players: int) -> tuple[int, int]:
+        """Rows and columns of one agent's observation."""
+        return 2 + max_players, N_COLUMNS
 
     def agents(self, rows: slice) -> slice:
         """The agents (rows of an observation batch) of the arenas in `rows`."""

@@ -9,8 +9,8 @@ from .constants import BACK_NET_Y, GOAL_BACK_Z, GOAL_THRESHOLD_Y, STEPS_PER_SECO
 from .state import GameStates
 
 
-class Sums(NamedTuple):
-    """What has come together since the last `collect`: [A] float64 each."""
+class GameSums(NamedTuple):
+    """What has come together since the last `collect`: [A] float64 each, or their totals."""
 
     steps: np.ndarray
     car_steps: np.ndarray
@@ -32,42 +32,47 @@ class GameStatistics:
     def __init__(self, states: GameStates) -> None:
         """Start at zero for a pool with these states."""
         arenas, cars = states.car_mask.shape
-        self._sums = Sums(*(np.zeros(arenas) for _ in Sums._fields))
+        self._sums = GameSums(*(np.zeros(arenas) for _ in GameSums._fields))
         self._touched = np.zeros((arenas, cars), np.bool_)
         self._demoed = np.zeros((arenas, cars), np.bool_)
 
     def update(self, states: GameStates, rows: slice) -> None:
         """Take in one step of the arenas in `rows`, whose states are given."""
-        sums = Sums(*(array[rows] for array in self._sums))
+        sums = GameSums(*(array[rows] for array in self._sums))
         _update(states, self._touched[rows], self._demoed[rows], sums)
 
-    def collect(self) -> dict[str, float]:
-        """The means since the last call, which starts the sums again; empty without a step.
-
-        Returns:
-            Minutes are of game time, and a figure per minute is of one car, but for goals
-            per minute, which are of one arena.
-        """
-        total = Sums(*(array.sum() for array in self._sums))
+    def collect(self) -> GameSums:
+        """The totals over all arenas since the last call, which starts the sums again."""
+        total = GameSums(*(array.sum() for array in self._sums))
         for array in self._sums:
             array[:] = 0
-        if total.steps == 0:
-            return {}
-        minutes = total.steps / STEPS_PER_SECOND / 60
-        car_minutes = total.car_steps / STEPS_PER_SECOND / 60
-        means = {
-            "touches_per_minute": total.touches / car_minutes,
-            "touch_ratio": total.touching_steps / total.car_steps,
-            "in_air_ratio": total.in_air / total.car_steps,
-            "speed": total.speed / total.car_steps,
-            "boost": total.boost / total.car_steps,
-            "demos_per_minute": total.demos / car_minutes,
-            "ball_speed": total.ball_speed / total.steps,
-            "touched_ball_to_goal": total.touched_ball_to_goal / max(total.touching_steps, 1),
-            "goals_per_minute": total.goals / minutes,
-            "goal_speed": total.goal_speed / max(total.goals, 1),
-        }
-        return {name: float(mean) for name, mean in means.items()}
+        return total
+
+
+def game_means(total: GameSums) -> dict[str, float]:
+    """What a trainer wants to see of these totals; empty without a step.
+
+    Returns:
+        Minutes are of game time, and a figure per minute is of one car, but for goals
+        per minute, which are of one arena.
+    """
+    if total.steps == 0:
+        return {}
+    minutes = total.steps / STEPS_PER_SECOND / 60
+    car_minutes = total.car_steps / STEPS_PER_SECOND / 60
+    means = {
+        "touches_per_minute": total.touches / car_minutes,
+        "touch_ratio": total.touching_steps / total.car_steps,
+        "in_air_ratio": total.in_air / total.car_steps,
+        "speed": total.speed / total.car_steps,
+        "boost": total.boost / total.car_steps,
+        "demos_per_minute": total.demos / car_minutes,
+        "ball_speed": total.ball_speed / total.steps,
+        "touched_ball_to_goal": total.touched_ball_to_goal / max(total.touching_steps, 1),
+        "goals_per_minute": total.goals / minutes,
+        "goal_speed": total.goal_speed / max(total.goals, 1),
+    }
+    return {name: float(mean) for name, mean in means.items()}
 
 
 @numba.njit(cache=True, nogil=True)

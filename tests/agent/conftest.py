@@ -11,7 +11,7 @@ from lucy.agent.train import train
 TINY: dict[str, Any] = {
     "steps": 192,
     "environment.arenas": 4,
-    "environment.threads": 1,
+    "environment.processes": 1,
     "environment.no_touch_timeout": 0.5,
     "ppo.n_steps": 8,
     "ppo.batch_size": 32,

@@ -9,9 +9,9 @@ from lucy.agent.config import (
     change,
     load_preset,
     parse_changes,
-    parse_device,
     presets,
 )
+from lucy.agent.device import parse_device
 
 
 @pytest.mark.parametrize("name", presets())

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from lucy.agent.config import NetworkConfig, load_preset
+from lucy.agent.environment import build_env
 from lucy.agent.perceiver import CrossAttention, Perceiver
 from lucy.agent.policy import LucyPolicy
-from lucy.agent.train import build_env, build_model
+from lucy.agent.train import build_model
 from lucy.sim.actions import ACTION_TABLES
 
 
@@ -71,7 +72,7 @@ def test_fresh_policy_plays_the_configured_odds() -> None:
             "network.initial_odds": {"jump": [9, 1]},
         },
     )
-    env = build_env(config, seed=0)
+    env = build_env(config.environment, seed=0)
     policy = build_model(config, env, torch.device("cpu")).policy
     assert isinstance(policy, LucyPolicy)
     logits = policy.action_logits(torch.from_numpy(env.reset()))

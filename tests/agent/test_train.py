@@ -38,11 +38,11 @@ def assert_same_weights(one: Path, other: Path) -> None:
         assert torch.equal(a, b), name
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("processes", [1, 2])
 def test_two_trainings_of_one_seed_are_equal(
-    trained_run: Path, tmp_path: Path, threads: int
+    trained_run: Path, tmp_path: Path, processes: int
 ) -> None:
-    train(tiny_config(environment__threads=threads), tmp_path / "again")
+    train(tiny_config(environment__processes=processes), tmp_path / "again")
     assert_same_weights(trained_run, tmp_path / "again")
 
 

@@ -10,6 +10,7 @@ from lucy.sim.actions import ACTION_TABLES
 from lucy.sim.engine import ArenaPool
 from lucy.sim.observations import LucyObservation
 from lucy.sim.resets import SOURCES, InitialState
+from lucy.sim.simulation import Simulation
 from lucy.sim.termination import EpisodeEnds
 from lucy.sim.vec_env import RocketLeagueVecEnv
 
@@ -34,15 +35,15 @@ Trajectory = dict[str, np.ndarray]
 
 def lucy_env(initial: InitialState) -> RocketLeagueVecEnv:
     pool = ArenaPool([f"{TEAM_SIZE}v{TEAM_SIZE}"], threads=1)
-    return RocketLeagueVecEnv(
+    simulation = Simulation(
         pool,
         RewardFunction(load_spec("lucy-skg"), pool.states),
         LucyObservation(pool.states, max_players=2 * TEAM_SIZE),
         ACTION_TABLES["kbm"],
         lambda rng, team_size: initial,
         EpisodeEnds(1, TIMEOUT, NO_TOUCH_TIMEOUT),
-        seed=0,
     )
+    return RocketLeagueVecEnv(simulation, seed=0)
 
 
 def chase(observation: np.ndarray, rng: np.random.Generator) -> np.ndarray:

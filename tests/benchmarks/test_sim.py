@@ -14,13 +14,12 @@ from lucy.benchmarks import sim
 def result() -> sim.SimResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sim, "_SETTLE", 0.1)
-        return sim.run(mode="1v1", arenas=2, threads=1, seconds=0.1, window=0.05)
+        return sim.run(mode="1v1", arenas=2, cores=1, seconds=0.1, window=0.05)
 
 
 def test_every_variant_is_measured(result: sim.SimResult) -> None:
     assert [row.name for row in result.rows] == [
         "RocketSim raw",
-        "ArenaPool",
         "Lucy environment",
         "RLGym v2, 1 process",
         "RLGym v2, 2 processes",
@@ -47,12 +46,13 @@ def test_a_result_is_json_and_prints(result: sim.SimResult) -> None:
 
 
 def test_clocks_are_taken_off_again() -> None:
-    lucy = sim._Lucy("1v1", arenas=2, threads=1, seed=0)
+    lucy = sim._Lucy("1v1", arenas=2, cores=1, seed=0)
     arenas = list(lucy.pool._arenas)
     lucy.parts(0.01)
     assert lucy.pool._arenas == arenas
     assert not vars(lucy.pool).keys() & {"_read", "_unpack"}
-    assert "_restart" not in vars(lucy.env)
+    assert "_restart" not in vars(lucy.simulation)
+    lucy.close()
 
 
 def test_a_process_that_ends_early_is_told() -> None:

@@ -15,6 +15,7 @@ from lucy.sim.constants import STEPS_PER_SECOND
 from lucy.sim.engine import ArenaPool
 from lucy.sim.observations import LucyObservation
 from lucy.sim.resets import InitialState, ResetSource
+from lucy.sim.simulation import Simulation
 from lucy.sim.termination import EpisodeEnds
 from lucy.sim.vec_env import RocketLeagueVecEnv
 
@@ -31,15 +32,15 @@ def make_env(
 ) -> RocketLeagueVecEnv:
     pool = ArenaPool(modes, threads=threads)
     states = pool.states
-    return RocketLeagueVecEnv(
+    simulation = Simulation(
         pool,
         RewardFunction(load_spec("lucy-skg"), states),
         LucyObservation(states, states.car_mask.shape[1]),
         ACTION_TABLES["kbm"],
         source,
         EpisodeEnds(len(modes), timeout=steps / STEPS_PER_SECOND),
-        seed=seed,
     )
+    return RocketLeagueVecEnv(simulation, seed)
 
 
 def random_actions(env: RocketLeagueVecEnv, steps: int) -> np.ndarray:
@@ -78,19 +79,19 @@ def test_an_agents_action_moves_its_own_car() -> None:
     env.reset()
     (actions,) = random_actions(env, 1)
     env.step(actions)
-    states = env.pool.states
+    states = env.simulation.pool.states
     taken = states.previous_action[states.car_mask]
-    np.testing.assert_array_equal(taken, env.action_table.parse(actions))
+    np.testing.assert_array_equal(taken, env.simulation.action_table.parse(actions))
 
 
 def test_an_agent_sees_its_own_car_and_is_paid_for_it() -> None:
     env = make_env(MIXED_MODES)
     env.reset()
     observations, rewards, _, _ = env.step(random_actions(env, 1)[0])
-    states = env.pool.states
+    states = env.simulation.pool.states
     boost = states.car_boost[states.car_mask]
     np.testing.assert_array_equal(observations[:, 0, 19], boost)
-    np.testing.assert_array_equal(rewards, env.reward.total[states.car_mask])
+    np.testing.assert_array_equal(rewards, env.simulation.reward.total[states.car_mask])
 
 
 def test_terminal_observation_is_the_last_before_the_reset() -> None:
@@ -148,7 +149,7 @@ def test_only_the_arena_that_ended_begins_again() -> None:
     assert [bool(info) for info in infos] == dones.tolist()
     assert not observations[:2, 0, 23:63].any()
     assert observations[2:, 0, 23:63].any()
-    assert env.pool.states.episode_start.tolist() == [True, False]
+    assert env.simulation.pool.states.episode_start.tolist() == [True, False]
 
 
 def test_what_a_step_returned_outlives_the_next_step() -> None:
@@ -210,7 +211,7 @@ def test_a_new_episode_pays_no_shaping_on_its_first_step() -> None:
     first = True
     for actions in random_actions(env, 9):
         dones = env.step(actions)[2]
-        shaping = env.reward.decomposition.undistributed[..., :potentials]
+        shaping = env.simulation.reward.decomposition.undistributed[..., :potentials]
         assert shaping.any() != first
         first = dones.all()
 

@@ -1,0 +1,26 @@
+"""Where the network is computed."""
+
+import torch
+
+from .config import ConfigError
+
+
+def parse_device(name: str) -> torch.device:
+    """The device of a name, "auto" being a GPU where there is one.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        cards = torch.cuda.device_count()
+        found = f"{cards} CUDA device(s)" if cards else "no CUDA device"
+        raise ConfigError(
+            f"cannot use device {name!r}: this machine has the CPU and {found}; "
+            "use --device auto or --device cpu"
+        ) from error
+    return device

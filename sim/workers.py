@@ -1,0 +1,171 @@
+"""`SimulationWorkers`: a simulation split over processes that share its arrays.
+
+Python's lock lets one thread at a time read states and run the loop over arenas, so a
+process of its own for every core steps faster than threads do.
+"""
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from ctypes import Array
+from functools import reduce
+from multiprocessing.connection import Connection
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from .actions import ActionTable
+from .engine import TEAM_SIZES, split
+from .simulation import AgentLayout, Collected, Simulation
+
+Build = Callable[[Sequence[str]], Simulation]
+"""Makes the simulation of arenas with these modes; a picklable function."""
+
+
+class WorkerError(RuntimeError):
+    """A simulation process failed or has ended."""
+
+
+class SimulationWorkers:
+    """Stands in for the `Simulation` of all arenas, each process having a share of them.
+
+    Arenas are independent and draw from streams of their own, so results are the same at
+    any number of processes.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        modes: Sequence[str],
+        action_table: ActionTable,
+        observation: tuple[int, int],
+        processes: int,
+    ) -> None:
+        """Start the processes; each is ready when this returns.
+
+        Args:
+            build: makes a share's simulation, inside its process.
+            modes: of all arenas.
+            action_table: what the agents' discrete actions mean.
+            observation: rows and columns of an agent's observation.
+            processes: how many, at most one an arena.
+
+        Raises:
+            WorkerError: one of them could not start.
+        """
+        self.action_table = action_table
+        sizes = np.array([TEAM_SIZES[mode] for mode in modes])
+        self.car_mask = np.tile(np.arange(sizes.max()) < sizes[:, None], 2)
+        first_agent = np.concatenate([[0], np.cumsum(2 * sizes)])
+        self.layout = AgentLayout(int(first_agent[-1]), len(action_table.nvec), observation)
+        context = multiprocessing.get_context("spawn")  # the one that every system has
+        memory = context.RawArray("b", self.layout.n_bytes)
+        self.arrays = self.layout.arrays(memoryview(memory))
+        self._shares = split(len(modes), processes)
+        self._connections: list[Connection] = []
+        self._processes: list[Any] = []
+        for start, stop in self._shares:
+            ours, theirs = context.Pipe()
+            agents = slice(int(first_agent[start]), int(first_agent[stop]))
+            process = context.Process(
+                target=_serve,
+                args=(theirs, build, modes[start:stop], memory, self.layout, agents),
+                daemon=True,
+            )
+            process.start()
+            theirs.close()  # or the end of the process would not end its pipe
+            self._connections.append(ours)
+            self._processes.append(process)
+        try:
+            self._receive()
+        except WorkerError:
+            self.close()
+            raise
+
+    def seed(self, streams: Sequence[np.random.SeedSequence]) -> None:
+        """See `Simulation`."""
+        for connection, (start, stop) in zip(self._connections, self._shares, strict=True):
+            self._send(connection, "seed", list(streams[start:stop]))
+        self._receive()
+
+    def reset(self, turn: int) -> None:
+        """See `Simulation`."""
+        self._ask("reset", turn)
+
+    def start_step(self, turn: int) -> None:
+        """Let every process begin the step."""
+        for connection in self._connections:
+            self._send(connection, "start_step", turn)
+
+    def finish_step(self) -> None:
+        """Wait until every process has made it."""
+        self._receive()
+
+    def collect(self) -> Collected:
+        """See `Simulation`."""
+        return reduce(add, self._ask("collect"))
+
+    def close(self) -> None:
+        """End the processes."""
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            process.join(timeout=5)
+            process.kill()
+
+    def _ask(self, method: str, *arguments: Any) -> list[Any]:
+        for connection in self._connections:
+            self._send(connection, method, *arguments)
+        return self._receive()
+
+    def _send(self, connection: Connection, method: str, *arguments: Any) -> None:
+        try:
+            connection.send((method, arguments))
+        except OSError as error:
+            raise self._ended(connection) from error
+
+    def _receive(self) -> list[Any]:
+        """Every process's answer."""
+        answers = []
+        for connection in self._connections:
+            try:
+                answer, failure = connection.recv()
+            except (EOFError, OSError) as error:
+                raise self._ended(connection) from error
+            if failure is not None:
+                raise WorkerError(f"a simulation process failed:\n{failure}")
+            answers.append(answer)
+        return answers
+
+    def _ended(self, connection: Connection) -> WorkerError:
+        process = self._processes[self._connections.index(connection)]
+        process.join(timeout=1)
+        return WorkerError(
+            f"a simulation process has ended with exit code {process.exitcode}: it was killed, "
+            "or ran out of memory; take fewer arenas or processes"
+        )
+
+
+def _serve(
+    connection: Connection,
+    build: Build,
+    modes: Sequence[str],
+    memory: Array,
+    layout: AgentLayout,
+    agents: slice,
+) -> None:
+    """Answer the parent's calls until it goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    try:
+        simulation = build(modes)
+        simulation.arrays = layout.arrays(memoryview(memory)).of(agents)
+        connection.send((None, None))
+        while True:
+            method, arguments = connection.recv()
+            connection.send((getattr(simulation, method)(*arguments), None))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+    except Exception:
+        connection.send((None, traceback.format_exc()))
