@@ -87,7 +87,8 @@ def run_demo(run_dir: Path, seconds: float, console: Console) -> None:
 
 def _untrained(config: TrainConfig) -> Bot:
     torch.manual_seed(config.seed)
-    return PolicyBot("untrained", untrained_policy(config), config.environment.action_table)
+    table = config.environment.action_table
+    return PolicyBot("untrained", untrained_policy(config.network, table), table)
 
 
 def _named(bot: PolicyBot, name: str) -> PolicyBot:

@@ -1,7 +1,7 @@
 """`SimulationWorkers`: a simulation split over processes that share its arrays.
 
 Python's lock lets one thread at a time read states and run the loop over arenas, so a
-process of its own for every core steps faster than threads do.
+process for every core steps faster than threads do.
 """
 
 import multiprocessing
@@ -31,7 +31,7 @@ class WorkerError(RuntimeError):
 class SimulationWorkers:
     """Stands in for the `Simulation` of all arenas, each process having a share of them.
 
-    Arenas are independent and draw from streams of their own, so results are the same at
+    This process has one too: it would only wait, and be woken late. Arenas are independent and draw from streams of their own, so results are the same at
     any number of processes.
     """
 
@@ -43,14 +43,14 @@ class SimulationWorkers:
         observation: tuple[int, int],
         processes: int,
     ) -> None:
-        """Start the processes; each is ready when this returns.
+        """Start the other processes; each is ready when this returns.
 
         Args:
             build: makes a share's simulation, inside its process.
             modes: of all arenas.
             action_table: what the agents' discrete actions mean.
             observation: rows and columns of an agent's observation.
-            processes: how many, at most one an arena.
+            processes: how many with this one, at least 2 and at most one an arena.
 
         Raises:
             WorkerError: one of them could not start.
@@ -66,7 +66,8 @@ class SimulationWorkers:
         self._shares = split(len(modes), processes)
         self._connections: list[Connection] = []
         self._processes: list[Any] = []
-        for start, stop in self._shares:
+        (_, first), *others = self._shares
+        for start, stop in others:
             ours, theirs = context.Pipe()
             agents = slice(int(first_agent[start]), int(first_agent[stop]))
             process = context.Process(
@@ -79,15 +80,19 @@ class SimulationWorkers:
             self._connections.append(ours)
             self._processes.append(process)
         try:
+            self._here = build(modes[:first])
+            self._here.arrays = self.arrays.of(slice(0, int(first_agent[first])))
             self._receive()
-        except WorkerError:
+        except BaseException:
             self.close()
             raise
 
     def seed(self, streams: Sequence[np.random.SeedSequence]) -> None:
         """See `Simulation`."""
-        for connection, (start, stop) in zip(self._connections, self._shares, strict=True):
+        (_, first), *others = self._shares
+        for connection, (start, stop) in zip(self._connections, others, strict=True):
             self._send(connection, "seed", list(streams[start:stop]))
+        self._here.seed(streams[:first])
         self._receive()
 
     def reset(self, turn: int) -> None:
@@ -95,12 +100,13 @@ class SimulationWorkers:
         self._ask("reset", turn)
 
     def start_step(self, turn: int) -> None:
-        """Let every process begin the step."""
+        """Let every process begin the step, and make this one's share of it."""
         for connection in self._connections:
             self._send(connection, "start_step", turn)
+        self._here.start_step(turn)
 
     def finish_step(self) -> None:
-        """Wait until every process has made it."""
+        """Wait until the others have made theirs."""
         self._receive()
 
     def collect(self) -> Collected:
@@ -118,7 +124,7 @@ class SimulationWorkers:
     def _ask(self, method: str, *arguments: Any) -> list[Any]:
         for connection in self._connections:
             self._send(connection, method, *arguments)
-        return self._receive()
+        return [getattr(self._here, method)(*arguments), *self._receive()]
 
     def _send(self, connection: Connection, method: str, *arguments: Any) -> None:
         try:
@@ -127,7 +133,7 @@ class SimulationWorkers:
             raise self._ended(connection) from error
 
     def _receive(self) -> list[Any]:
-        """Every process's answer."""
+        """The answers of the other processes."""
         answers = []
         for connection in self._connections:
             try:

@@ -10,7 +10,7 @@ from ...sim.actions import ACTION_TABLES
 from ...sim.observations import N_COLUMNS, LucyObservation
 from ...sim.state import GameStates
 from .. import checkpoint
-from ..config import TrainConfig
+from ..config import NetworkConfig
 from ..policy import LucyPolicy
 
 
@@ -63,14 +63,14 @@ class PolicyBot:
         return np.concatenate([random.gumbel(size=(n, choices)) for random, n in draws])
 
 
-def untrained_policy(config: TrainConfig) -> LucyPolicy:
-    """The network of a config with fresh weights."""
-    table = ACTION_TABLES[config.environment.action_table]
+def untrained_policy(network: NetworkConfig, action_table: str) -> LucyPolicy:
+    """A network with fresh weights."""
+    table = ACTION_TABLES[action_table]
     return LucyPolicy(
         gymnasium.spaces.Box(-np.inf, np.inf, (1, N_COLUMNS), np.float32),  # any number of rows
         gymnasium.spaces.MultiDiscrete(table.nvec),
         lambda _: 0.0,  # it does not learn here
-        network=config.network,
+        network=network,
         action_table=table,
     )
 
@@ -86,8 +86,9 @@ def checkpoint_bot(path: Path, *, deterministic: bool = False) -> PolicyBot:
         CheckpointError: it is missing, broken or foreign, or of other versions.
     """
     loaded = checkpoint.load(path, expected_versions={"observation": LucyObservation.version})
-    config = TrainConfig.model_validate(loaded.config)
-    policy = untrained_policy(config)
+    table = loaded.versions["action"]
+    # No more of the config is read than playing takes: its other settings may be of another time
+    network = NetworkConfig.model_validate(loaded.config["network"])
+    policy = untrained_policy(network, table)
     checkpoint.load_policy_tensors(policy, loaded.policy, source=loaded.path)
-    table = config.environment.action_table
     return PolicyBot(str(path), policy, table, deterministic=deterministic)
