@@ -36,7 +36,7 @@ _COUNTERS = ("car_goals", "car_saves", "car_shots", "car_demos")  # in RocketSim
 
 # Arenas that a thread steps before it reads them: reading holds the GIL, so the other threads
 # should find it free soon, and a state that was just written is still in the cache.
-_BLOCK = 2
+_BLOCK = 4
 _MAX_REMEMBERED_CONTROLS = 100_000
 
 
@@ -113,7 +113,8 @@ class ArenaPool:
         self._controls = _ControlsCache()
         widths = [_CARS_AT + _CAR_WIDTH * len(slots) for slots in self._slots]
         self._raw_at = np.concatenate([[0], np.cumsum(widths)])  # each arena's first row in _raw
-        self._raw = np.zeros((self._raw_at[-1], 2), np.float32)
+        self._raw_bytes = bytearray(8 * int(self._raw_at[-1]))
+        self._raw = np.frombuffer(self._raw_bytes, np.float32).reshape(-1, 2)
         self._arena_values = np.zeros((len(modes), 4), np.float32)
         # Filled value by value, where a bytearray is four times as fast as an array
         self._has_flip_bytes = bytearray(mask.size)
@@ -193,12 +194,13 @@ class ArenaPool:
         for index in arenas:
             values, pads, ball, *rows = self._arenas[index].get_gym_state()
             self._arena_values[index] = values
-            parts += (pads, ball, *rows)
+            parts += (pads.T, ball.T)
             first = index * width
             for slot, car, row in zip(self._slots[index], self._cars[index], rows, strict=True):
+                parts.append(row.T)
                 flips[first + slot] = row.item(0, _ON_GROUND) > 0 or _has_flip(car.get_state())
-        # RocketSim's arrays lie column by column; so does the view that they are copied into
-        np.concatenate(parts, 1, self._raw[at[arenas.start] : at[arenas.stop]].T)
+        # RocketSim's arrays lie column by column; joining their bytes is faster than concatenating
+        self._raw_bytes[8 * at[arenas.start] : 8 * at[arenas.stop]] = b"".join(parts)
 
     def _respawn(self, arena: int, slot: int) -> None:
         """Place a car that is back from a demolition: RocketSim draws the spot by the clock."""
