@@ -31,8 +31,8 @@ class WorkerError(RuntimeError):
 class SimulationWorkers:
     """Stands in for the `Simulation` of all arenas, each process having a share of them.
 
-    This process has one too: it would only wait, and be woken late. Arenas are independent and draw from streams of their own, so results are the same at
-    any number of processes.
+    This process has one too: it would only wait, and be woken late. Arenas are independent
+    and draw from streams of their own, so results are the same at any number of processes.
     """
 
     def __init__(

@@ -87,7 +87,7 @@ def test_any_number_of_processes_plays_the_same() -> None:
 def test_a_failure_in_a_process_is_told() -> None:
     with pytest.raises(WorkerError, match="ValueError: no 3 arenas wanted"):
         workers(2, fail_there)
-    with pytest.raises(ValueError, match="^no 2 arenas wanted"):
+    with pytest.raises(ValueError, match="no 2 arenas wanted"):
         workers(2, fail_here)
 
 
