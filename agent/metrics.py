@@ -9,6 +9,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
 from ..rewards.function import RewardFunction
+from ..rewards.statistics import reward_metrics
 from ..sim.vec_env import RocketLeagueVecEnv
 from .run_dir import RunDirectory
 
@@ -70,13 +71,12 @@ def open_logger(run: RunDirectory, steps: int) -> Logger:
 class RolloutMetrics(BaseCallback):
     """Logs `reward/*`, `game/*` and `rollout/*` of every rollout.
 
-    `reward/<component>` is what the component pays a car a step, after team spirit;
-    `reward_share/<component>` its share of all that is paid, by absolute value.
+    What the `reward*` metrics mean is said at `reward_metrics`. Before every rollout the
+    reward's weights are set to where their schedules stand.
     """
 
     def _on_training_start(self) -> None:
-        self._mask = self._env.pool.states.car_mask
-        self._clear()
+        self._reward.collect()
 
     @property
     def _env(self) -> RocketLeagueVecEnv:
@@ -90,29 +90,19 @@ class RolloutMetrics(BaseCallback):
         assert isinstance(reward, RewardFunction)
         return reward
 
-    def _clear(self) -> None:
-        self._paid = np.zeros(len(self._reward.names))
-        self._mass = np.zeros(len(self._reward.names))
-        self._car_steps = 0
+    def _on_rollout_start(self) -> None:
+        self._reward.set_progress(self.num_timesteps)
 
     def _on_step(self) -> bool:
-        # Empty slots are zero, so they need no mask
-        paid = self._reward.decomposition.reward
-        self._paid += paid.sum(axis=(0, 1), dtype=np.float64)
-        self._mass += np.abs(paid).sum(axis=(0, 1), dtype=np.float64)
-        self._car_steps += self._env.num_envs
         return True
 
     def _on_rollout_end(self) -> None:
-        mass = max(float(self._mass.sum()), 1e-12)
-        for name, paid, share in zip(self._reward.names, self._paid, self._mass, strict=True):
-            self.logger.record(f"reward/{name}", paid / self._car_steps)
-            self.logger.record(f"reward_share/{name}", share / mass)
-        self.logger.record("reward/total", self._paid.sum() / self._car_steps)
+        reward = self._reward
+        for name, value in reward_metrics(reward.names, reward.collect()).items():
+            self.logger.record(name, value)
         for name, value in self._env.statistics.collect().items():
             self.logger.record(f"game/{name}", value)
         episodes = self.model.ep_info_buffer or []
         if len(episodes):
             self.logger.record("rollout/ep_rew_mean", np.mean([e["r"] for e in episodes]))
             self.logger.record("rollout/ep_len_mean", np.mean([e["l"] for e in episodes]))
-        self._clear()
