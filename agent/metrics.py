@@ -9,6 +9,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
+from ..rewards.statistics import reward_metrics
 from ..sim.statistics import game_means
 from ..sim.vec_env import RocketLeagueVecEnv
 from .run_dir import RunDirectory
@@ -71,8 +72,8 @@ def open_logger(run: RunDirectory, steps: int) -> Logger:
 class RolloutMetrics(BaseCallback):
     """Logs `reward/*`, `game/*` and `rollout/*` of every rollout.
 
-    `reward/<component>` is what the component pays a car a step, after team spirit;
-    `reward_share/<component>` its share of all that is paid, by absolute value.
+    What the `reward*` metrics mean is said at `reward_metrics`. Before every rollout the
+    reward's weights are set to where their schedules stand.
     """
 
     def __init__(self, reward_names: Sequence[str]) -> None:
@@ -89,17 +90,16 @@ class RolloutMetrics(BaseCallback):
         assert isinstance(env, RocketLeagueVecEnv)
         return env
 
+    def _on_rollout_start(self) -> None:
+        self._env.simulation.set_progress(self.num_timesteps)
+
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
         game, reward = self._env.simulation.collect()
-        means = reward.paid / reward.car_steps
-        shares = reward.mass / max(float(reward.mass.sum()), 1e-12)
-        for name, mean, share in zip(self._names, means, shares, strict=True):
-            self.logger.record(f"reward/{name}", mean)
-            self.logger.record(f"reward_share/{name}", share)
-        self.logger.record("reward/total", means.sum())
+        for name, value in reward_metrics(self._names, reward).items():
+            self.logger.record(name, value)
         for name, value in game_means(game).items():
             self.logger.record(f"game/{name}", value)
         episodes = self.model.ep_info_buffer or []

@@ -1,221 +1,318 @@
-r"""The reward components: one small kernel each, its formula in the docstring.
+r"""The reward components that need no memory: one small kernel each, its formula in the docstring.
 
-In the formulas p is the car's position, b the ball's, v their velocities, g the
-goal-back point that the car attacks, o its own; û(x) is the unit vector of x (0 for
-x = 0). Every kernel takes the car's view now, its view one step before, and up to three
-parameters in the order that `COMPONENTS` names them.
+In the formulas p is the car's position, b the ball's, v their velocities, g the goal-back
+point that the car attacks, o its own; û(x) is the unit vector of x (0 for x = 0). A prime
+marks the value one step before. Every kernel fills `out` with the value of each car of a
+block: `now` and `past` are its fields now and a step before (see `fields`), `p` the
+component's parameters.
 
-Source: Lucy-SKG (arXiv 2305.15801), tables of reward functions; R = 92.75 as in RLGym v1.2.
+Source: Lucy-SKG (arXiv 2305.15801), tables of reward functions, with R = 92.75 as in RLGym
+v1.2, unless a docstring says otherwise.
 """
 
-from math import exp, sqrt
-from typing import NamedTuple
+from math import atan2, sqrt
 
 import numba
 
 from ..sim.constants import (
-    BACK_NET_Y,
+    BACK_WALL_Y,
     BALL_MAX_SPEED,
     BALL_RADIUS_V1,
     CAR_MAX_SPEED,
-    GOAL_BACK_Z,
+    CEILING_Z,
+    GOAL_HALF_WIDTH,
+    GOAL_HEIGHT,
+)
+from .elementary import exponential, length, power, ratio
+from .fields import (
+    BALL_SPEED_TO_GOAL,
+    BALL_VX,
+    BALL_VY,
+    BALL_VZ,
+    BALL_X,
+    BALL_Y,
+    BALL_Z,
+    BOOST,
+    COSINE_FROM_OWN,
+    COSINE_TO_GOAL,
+    DISTANCE,
+    FORWARD_X,
+    FORWARD_Y,
+    FORWARD_Z,
+    GOAL_DISTANCE,
+    HAS_FLIP,
+    ON_GROUND,
+    OWN_GOAL_DISTANCE,
+    SPEED_TO_BALL,
+    TO_BALL_X,
+    TO_BALL_Y,
+    TO_BALL_Z,
+    TOUCHED,
+    UP_X,
+    UP_Y,
+    UP_Z,
+    VX,
+    VY,
+    VZ,
 )
 
 GOAL_DEPTH = 880.0  # uu from the goal line to the back of the net
+GOAL_GAP = GOAL_DEPTH + BALL_RADIUS_V1  # from the goal-back point to a ball on the line
+
+kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
-class Component(NamedTuple):
-    """How a spec names a component: its number in `evaluate` and its parameters."""
-
-    code: int
-    parameters: dict[str, float]  # name -> default, in the kernel's order
-    positive: tuple[str, ...] = ()  # parameters that must be > 0
+# Where the ball and the car are
 
 
-@numba.njit(cache=True, nogil=True)
-def _cosine(ax, ay, az, bx, by, bz):
-    lengths = sqrt((ax * ax + ay * ay + az * az) * (bx * bx + by * by + bz * bz))
-    return (ax * bx + ay * by + az * bz) / lengths if lengths > 0 else 0.0
-
-
-@numba.njit(cache=True, nogil=True)
-def _speed_toward(dx, dy, dz, vx, vy, vz):
-    """û(d)·v."""
-    length = sqrt(dx * dx + dy * dy + dz * dz)
-    return (dx * vx + dy * vy + dz * vz) / length if length > 0 else 0.0
-
-
-@numba.njit(cache=True, nogil=True)
-def _distance_ball_to(now, goal_y, dispersion):
-    dy = now.ball_y - goal_y
-    dz = now.ball_z - GOAL_BACK_Z
-    distance = sqrt(now.ball_x * now.ball_x + dy * dy + dz * dz)
-    return exp(-0.5 * (distance - (GOAL_DEPTH + BALL_RADIUS_V1)) / (BALL_MAX_SPEED * dispersion))
-
-
-@numba.njit(cache=True, nogil=True)
-def distance_player_to_ball(now, before, dispersion, density, _):
+@kernel
+def distance_player_to_ball(now, past, p, out):
     """exp(-0.5 (‖p-b‖ - R) / (2300 dispersion)) ^ (1/density), in (0, 1.02]."""
-    dx, dy, dz = now.x - now.ball_x, now.y - now.ball_y, now.z - now.ball_z
-    distance = sqrt(dx * dx + dy * dy + dz * dz) - BALL_RADIUS_V1
-    return exp(-0.5 * distance / (CAR_MAX_SPEED * dispersion * density))
+    scale = -0.5 / (CAR_MAX_SPEED * p[0])
+    for i in range(out.size):
+        out[i] = exponential(scale * (now[DISTANCE, i] - BALL_RADIUS_V1))
 
 
-@numba.njit(cache=True, nogil=True)
-def distance_ball_to_goal_difference(now, before, offense_dispersion, defense_dispersion, _):
+@kernel
+def distance_ball_to_goal(now, past, p, out):
+    """exp(-0.5 (‖b-g‖ - (880+R)) / (6000 dispersion)) ^ (1/density); to o with own_goal."""
+    scale = -0.5 / (BALL_MAX_SPEED * p[0])
+    field = OWN_GOAL_DISTANCE if p[1] > 0 else GOAL_DISTANCE
+    for i in range(out.size):
+        out[i] = exponential(scale * (now[field, i] - GOAL_GAP))
+
+
+@kernel
+def signed_distance_ball_to_goal(now, past, p, out):
+    """sign(x)·|x|^(1/density), x = 2 (exp(-0.5 (‖b-g‖ - (880+R)) / (4570 dispersion)) - 0.5).
+
+    In (-1, 1.1]; g is o with own_goal.
+    """
+    scale = -0.5 / (4570.0 * p[0])
+    field = OWN_GOAL_DISTANCE if p[2] > 0 else GOAL_DISTANCE
+    for i in range(out.size):
+        x = 2.0 * exponential(scale * (now[field, i] - GOAL_GAP)) - 1.0
+        size = power(abs(x), p[1])
+        out[i] = size if x > 0 else -size
+
+
+@kernel
+def distance_ball_to_goal_difference(now, past, p, out):
     """D(g, offense) - D(o, defense), D(x, w) = exp(-0.5 (‖b-x‖ - (880+R)) / (6000 w))."""
-    return _distance_ball_to(now, BACK_NET_Y, offense_dispersion) - _distance_ball_to(
-        now, -BACK_NET_Y, defense_dispersion
+    offense, defense = -0.5 / (BALL_MAX_SPEED * p[0]), -0.5 / (BALL_MAX_SPEED * p[1])
+    for i in range(out.size):
+        attacked = exponential(offense * (now[GOAL_DISTANCE, i] - GOAL_GAP))
+        out[i] = attacked - exponential(defense * (now[OWN_GOAL_DISTANCE, i] - GOAL_GAP))
+
+
+@kernel
+def ball_y_coordinate(now, past, p, out):
+    """sign(y)·|y|^exponent, y = y_b toward the attacked goal / (5120 + R), in [-1.2, 1.2]."""
+    for i in range(out.size):
+        y = now[BALL_Y, i] / (BACK_WALL_Y + BALL_RADIUS_V1)
+        size = power(abs(y), p[0])
+        out[i] = size if y > 0 else -size
+
+
+@kernel
+def goal_probability(now, past, p, out):
+    """2 Ω_g / (Ω_g + Ω_o) - 1, in [-1, 1]: how much larger the attacked goal looks.
+
+    Ω is the solid angle that a goal's mouth fills, seen from the ball: the share of
+    random straight shots that go in. 1 beyond the attacked goal's line, -1 beyond the
+    own. Source: the idea of rlgym-tools' GoalViewReward.
+    """
+    for i in range(out.size):
+        x, y, z = now[BALL_X, i], now[BALL_Y, i], now[BALL_Z, i]
+        if abs(y) >= BACK_WALL_Y:
+            out[i] = 1.0 if y > 0 else -1.0
+        else:
+            attacked = _goal_angle(x, BACK_WALL_Y - y, z)
+            own = _goal_angle(x, BACK_WALL_Y + y, z)
+            out[i] = ratio(attacked - own, attacked + own)
+
+
+@kernel
+def _goal_angle(x, depth, z):
+    """Solid angle of a goal's mouth at this depth before the ball: a sum over its corners."""
+    return (
+        _corner_angle(x + GOAL_HALF_WIDTH, GOAL_HEIGHT - z, depth)
+        + _corner_angle(x + GOAL_HALF_WIDTH, z, depth)
+        - _corner_angle(x - GOAL_HALF_WIDTH, GOAL_HEIGHT - z, depth)
+        - _corner_angle(x - GOAL_HALF_WIDTH, z, depth)
     )
 
 
-@numba.njit(cache=True, nogil=True)
-def velocity_ball_to_goal(now, before, _0, _1, _2):
+@kernel
+def _corner_angle(width, height, depth):
+    return atan2(width * height, depth * length(width, height, depth))
+
+
+@kernel
+def align_ball_to_goal(now, past, p, out):
+    """defense·cos(b-p, p-o) + offense·cos(b-p, g-p), in ±(|defense| + |offense|)."""
+    for i in range(out.size):
+        out[i] = p[0] * now[COSINE_FROM_OWN, i] + p[1] * now[COSINE_TO_GOAL, i]
+
+
+@kernel
+def face_ball(now, past, p, out):
+    """forward·û(b-p), in [-1, 1]."""
+    for i in range(out.size):
+        along = (
+            now[FORWARD_X, i] * now[TO_BALL_X, i]
+            + now[FORWARD_Y, i] * now[TO_BALL_Y, i]
+            + now[FORWARD_Z, i] * now[TO_BALL_Z, i]
+        )
+        out[i] = ratio(along, now[DISTANCE, i])
+
+
+# How they move
+
+
+@kernel
+def velocity_ball_to_goal(now, past, p, out):
     """û(g-b)·v_b / 6000, in [-1, 1]."""
-    toward = _speed_toward(
-        -now.ball_x,
-        BACK_NET_Y - now.ball_y,
-        GOAL_BACK_Z - now.ball_z,
-        now.ball_vx,
-        now.ball_vy,
-        now.ball_vz,
-    )
-    return toward / BALL_MAX_SPEED
+    for i in range(out.size):
+        out[i] = now[BALL_SPEED_TO_GOAL, i] / BALL_MAX_SPEED
 
 
-@numba.njit(cache=True, nogil=True)
-def velocity_player_to_ball(now, before, _0, _1, _2):
+@kernel
+def velocity_player_to_ball(now, past, p, out):
     """û(b-p)·v_p / 2300, in [-1, 1]."""
-    toward = _speed_toward(
-        now.ball_x - now.x, now.ball_y - now.y, now.ball_z - now.z, now.vx, now.vy, now.vz
+    for i in range(out.size):
+        out[i] = now[SPEED_TO_BALL, i] / CAR_MAX_SPEED
+
+
+@kernel
+def velocity_player(now, past, p, out):
+    """‖v_p‖ / 2300, in [0, 1]."""
+    for i in range(out.size):
+        out[i] = length(now[VX, i], now[VY, i], now[VZ, i]) / CAR_MAX_SPEED
+
+
+@kernel
+def speed_toward_ball(now, past, p, out):
+    """max(0, û(b-p)·v_p) / 2300, in [0, 1]: driving away costs nothing. Source: RLGym."""
+    for i in range(out.size):
+        out[i] = max(0.0, now[SPEED_TO_BALL, i]) / CAR_MAX_SPEED
+
+
+@kernel
+def speed_toward_goal(now, past, p, out):
+    """max(0, û(g-b)·v_b) / 6000, in [0, 1]: the ball's, never negative. Source: RLGym."""
+    for i in range(out.size):
+        out[i] = max(0.0, now[BALL_SPEED_TO_GOAL, i]) / BALL_MAX_SPEED
+
+
+@kernel
+def kickoff(now, past, p, out):
+    """û(b-p)·v_p / 2300 while the ball's x and y are exactly 0, in [-1, 1]."""
+    for i in range(out.size):
+        waiting = now[BALL_X, i] == 0.0 and now[BALL_Y, i] == 0.0
+        out[i] = now[SPEED_TO_BALL, i] / CAR_MAX_SPEED if waiting else 0.0
+
+
+@kernel
+def air_time(now, past, p, out):
+    """1 in every step in which the wheels are off the ground. Source: RLGym's InAirReward."""
+    for i in range(out.size):
+        out[i] = 1.0 - now[ON_GROUND, i]
+
+
+# Boost
+
+
+@kernel
+def save_boost(now, past, p, out):
+    """√boost, boost in 0..1, in [0, 1]."""
+    for i in range(out.size):
+        out[i] = sqrt(now[BOOST, i])
+
+
+@kernel
+def boost_gain(now, past, p, out):
+    """max(0, √boost - √boost'), in [0, 1]. Source: rlgym-tools' BoostChangeReward."""
+    for i in range(out.size):
+        out[i] = max(0.0, sqrt(now[BOOST, i]) - sqrt(past[BOOST, i]))
+
+
+@kernel
+def boost_loss(now, past, p, out):
+    """max(0, √boost' - √boost), in [0, 1]: give it a negative weight."""
+    for i in range(out.size):
+        out[i] = max(0.0, sqrt(past[BOOST, i]) - sqrt(now[BOOST, i]))
+
+
+# Touches
+
+
+@kernel
+def touch_ball_aerial(now, past, p, out):
+    """On touch ((z_b + R) / 2R) ^ exponent."""
+    for i in range(out.size):
+        height = (now[BALL_Z, i] + BALL_RADIUS_V1) / (2.0 * BALL_RADIUS_V1)
+        out[i] = power(max(0.0, height), p[0]) if now[TOUCHED, i] > 0 else 0.0
+
+
+@kernel
+def touch_ball_aerial_linear(now, past, p, out):
+    """On touch z_b / 2044."""
+    for i in range(out.size):
+        out[i] = now[TOUCHED, i] * now[BALL_Z, i] / CEILING_Z
+
+
+@kernel
+def touch_ball_to_goal_acceleration(now, past, p, out):
+    """On touch (û(g-b)·v_b - û(g-b')·v_b') / 2300."""
+    for i in range(out.size):
+        gain = now[BALL_SPEED_TO_GOAL, i] - past[BALL_SPEED_TO_GOAL, i]
+        out[i] = now[TOUCHED, i] * gain / CAR_MAX_SPEED
+
+
+@kernel
+def touch_strength(now, past, p, out):
+    """On touch ‖v_b - v_b'‖ / 6000, in [0, 2]. Source: rlgym-tools' AdvancedTouchReward."""
+    for i in range(out.size):
+        out[i] = now[TOUCHED, i] * _kick(now, past, i) / BALL_MAX_SPEED
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _kick(now, past, i):
+    """‖v_b - v_b'‖."""
+    return length(
+        now[BALL_VX, i] - past[BALL_VX, i],
+        now[BALL_VY, i] - past[BALL_VY, i],
+        now[BALL_VZ, i] - past[BALL_VZ, i],
     )
-    return toward / CAR_MAX_SPEED
 
 
-@numba.njit(cache=True, nogil=True)
-def align_ball_to_goal(now, before, defense, offense, _):
-    """defense·cos(b-p, p-o) + offense·cos(b-p, g-p), in ±(defense + offense)."""
-    dx, dy, dz = now.ball_x - now.x, now.ball_y - now.y, now.ball_z - now.z
-    up = GOAL_BACK_Z - now.z
-    from_own = _cosine(dx, dy, dz, now.x, now.y + BACK_NET_Y, -up)
-    to_goal = _cosine(dx, dy, dz, -now.x, BACK_NET_Y - now.y, up)
-    return defense * from_own + offense * to_goal
+@kernel
+def flip_reset(now, past, p, out):
+    """1 when a touch with the wheels gives the flip back in the air.
+
+    On touch, has flip now and had none a step before, and the ball lies within 45° of
+    the car's underside. Source: the idea of rlgym-tools' FlipResetReward.
+    """
+    for i in range(out.size):
+        regained = now[TOUCHED, i] > 0 and now[HAS_FLIP, i] > past[HAS_FLIP, i]
+        below = -(
+            now[UP_X, i] * now[TO_BALL_X, i]
+            + now[UP_Y, i] * now[TO_BALL_Y, i]
+            + now[UP_Z, i] * now[TO_BALL_Z, i]
+        )
+        out[i] = 1.0 if regained and below > sqrt(0.5) * now[DISTANCE, i] else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
-def save_boost(now, before, _0, _1, _2):
-    """Square root of boost, in [0, 1]."""
-    return sqrt(now.boost)
+# Events
 
 
-@numba.njit(cache=True, nogil=True)
-def touch_ball_to_goal_acceleration(now, before, _0, _1, _2):
-    """On touch: (û(g-b)·v_b now - the same a step before) / 2300."""
-    if now.touched == 0:
-        return 0.0
-    gain = velocity_ball_to_goal(now, now, 0, 0, 0) - velocity_ball_to_goal(before, before, 0, 0, 0)
-    return gain * (BALL_MAX_SPEED / CAR_MAX_SPEED)
+@kernel
+def event(now, past, p, out):
+    """max(0, count - count'): the increase of a car's or team's counter in this step.
 
-
-@numba.njit(cache=True, nogil=True)
-def event_goal(now, before, _0, _1, _2):
-    """Goals that this car scored in this step."""
-    return max(0.0, now.goals - before.goals)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_team_goal(now, before, _0, _1, _2):
-    """Goals of this car's team in this step."""
-    return max(0.0, now.team_goals - before.team_goals)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_concede(now, before, _0, _1, _2):
-    """Goals that the other team scored in this step."""
-    return max(0.0, now.conceded - before.conceded)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_touch(now, before, _0, _1, _2):
-    """1 on the first step of a touch."""
-    return max(0.0, now.touched - before.touched)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_shot(now, before, _0, _1, _2):
-    """Shots of this car in this step."""
-    return max(0.0, now.shots - before.shots)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_save(now, before, _0, _1, _2):
-    """Saves of this car in this step."""
-    return max(0.0, now.saves - before.saves)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_demo(now, before, _0, _1, _2):
-    """Opponents that this car demolished in this step."""
-    return max(0.0, now.demos - before.demos)
-
-
-@numba.njit(cache=True, nogil=True)
-def event_demoed(now, before, _0, _1, _2):
-    """1 on the step in which this car was demolished."""
-    return max(0.0, now.demoed - before.demoed)
-
-
-_WIDTHS = ("dispersion", "density")
-_SIDES = {"offense_dispersion": 1.0, "defense_dispersion": 1.0}
-
-COMPONENTS = {
-    "distance_player_to_ball": Component(0, {"dispersion": 1.0, "density": 1.0}, _WIDTHS),
-    "distance_ball_to_goal_difference": Component(1, _SIDES, tuple(_SIDES)),
-    "velocity_ball_to_goal": Component(2, {}),
-    "velocity_player_to_ball": Component(3, {}),
-    "align_ball_to_goal": Component(4, {"defense": 0.5, "offense": 0.5}),
-    "save_boost": Component(5, {}),
-    "touch_ball_to_goal_acceleration": Component(6, {}),
-    "event_goal": Component(7, {}),
-    "event_team_goal": Component(8, {}),
-    "event_concede": Component(9, {}),
-    "event_touch": Component(10, {}),
-    "event_shot": Component(11, {}),
-    "event_save": Component(12, {}),
-    "event_demo": Component(13, {}),
-    "event_demoed": Component(14, {}),
-}
-
-
-@numba.njit(cache=True, nogil=True)
-def evaluate(code, now, before, a, b, c):
-    """The component with this code: a switch, so that a spec needs no compilation."""
-    if code == 0:
-        return distance_player_to_ball(now, before, a, b, c)
-    if code == 1:
-        return distance_ball_to_goal_difference(now, before, a, b, c)
-    if code == 2:
-        return velocity_ball_to_goal(now, before, a, b, c)
-    if code == 3:
-        return velocity_player_to_ball(now, before, a, b, c)
-    if code == 4:
-        return align_ball_to_goal(now, before, a, b, c)
-    if code == 5:
-        return save_boost(now, before, a, b, c)
-    if code == 6:
-        return touch_ball_to_goal_acceleration(now, before, a, b, c)
-    if code == 7:
-        return event_goal(now, before, a, b, c)
-    if code == 8:
-        return event_team_goal(now, before, a, b, c)
-    if code == 9:
-        return event_concede(now, before, a, b, c)
-    if code == 10:
-        return event_touch(now, before, a, b, c)
-    if code == 11:
-        return event_shot(now, before, a, b, c)
-    if code == 12:
-        return event_save(now, before, a, b, c)
-    if code == 13:
-        return event_demo(now, before, a, b, c)
-    return event_demoed(now, before, a, b, c)
+    Touch and demoed are 0/1 values, so only their onset counts.
+    """
+    field = int(p[0])
+    for i in range(out.size):
+        out[i] = max(0.0, now[field, i] - past[field, i])

@@ -1,8 +1,7 @@
 """A `RewardSpec` compiled into a batched, stateful reward with its decomposition.
 
-A spec becomes a short program for a stack machine that one Numba kernel runs for every
-car: a new spec compiles nothing. The kernel sees states now and a step before, so
-components need no memory of their own.
+A spec becomes a short program that one Numba kernel runs for a block of arenas at once: a
+new spec compiles nothing, and every loop runs over cars side by side in memory.
 """
 
 from typing import NamedTuple
@@ -10,70 +9,27 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ..sim.constants import BLUE, ORANGE
-from ..sim.state import GameStates, select
-from .components import COMPONENTS, evaluate
-from .krc import krc
-from .spec import RewardSpec, Term
-from .view import view
+from ..sim.state import GameStates
+from .combine import krc, weighted_sum
+from .fields import CAR, N_FIELDS, derive, gather, source_table
+from .program import CUSTOM, KRC, Compiled, compile_spec
+from .registry import FIRST_STATEFUL, evaluate, evaluate_stateful
+from .settle import N_MOMENTS, settle
+from .spec import RewardSpec
+from .statistics import RewardSums, add_sums
 
-_KRC = -1  # in `code`: combine the values on the stack instead of evaluating a component
-
-
-class Program(NamedTuple):
-    """A spec as arrays: M instructions in postfix order, K terms."""
-
-    code: np.ndarray  # [M] int64: component, or _KRC
-    inputs: np.ndarray  # [M] int64: how many values a _KRC takes from the stack
-    parameters: np.ndarray  # [M,3] float64
-    factor: np.ndarray  # [M] float64: weight inside a KRC, 1 for whole terms
-    end: np.ndarray  # [K] int64: one past each term's last instruction
-    weight: np.ndarray  # [K] float64
-    is_potential: np.ndarray  # [K] bool
+BLOCK = 32  # arenas that are worked on at a time, so that they stay in cache
+_READ, _PAY = 1, 2  # the halves of a step: custom components run between them
+_KNOWN_STATES = 64  # whose tables of sources are kept
 
 
 class Decomposition(NamedTuple):
-    """Each term's share in the latest step: [A,C,K] float32, rows of empty slots zero."""
+    """Each term's share in the latest step: [A,C,K] float32, zero in empty slots."""
 
     value: np.ndarray  # as the component's formula gives it
+    weighted: np.ndarray  # times its weight
     undistributed: np.ndarray  # what it pays: weighted, potentials as shaping
     reward: np.ndarray  # after team spirit; adds up to the total
-
-
-class RewardSums(NamedTuple):
-    """What each term has paid since the last `collect`: [K] float64, to be added up."""
-
-    car_steps: np.ndarray
-    paid: np.ndarray  # after team spirit
-    mass: np.ndarray  # of absolute value
-
-
-def compile_spec(spec: RewardSpec) -> Program:
-    """Translate a spec for the kernel."""
-    rows: list[tuple[int, int, list[float], float]] = []
-
-    def emit(term: Term, factor: float) -> None:
-        for part in term.krc or []:
-            emit(part, part.weight)
-        if term.krc is None:
-            rows.append((COMPONENTS[term.component or ""].code, 0, term.parameters, factor))
-        else:
-            rows.append((_KRC, len(term.krc), [0.0] * 3, factor))
-
-    ends = []
-    for term in spec.terms:
-        emit(term, 1.0)
-        ends.append(len(rows))
-    code, inputs, parameters, factor = zip(*rows, strict=True)
-    return Program(
-        np.array(code),
-        np.array(inputs),
-        np.array(parameters),
-        np.array(factor),
-        np.array(ends),
-        np.array([term.weight for term in spec.terms]),
-        np.arange(len(ends)) < len(spec.potential),
-    )
 
 
 class RewardFunction:
@@ -84,193 +40,271 @@ class RewardFunction:
     episode's first step, as published. Source: Lucy-SKG, section on rewards.
     """
 
-    def __init__(self, spec: RewardSpec, states: GameStates) -> None:
+    def __init__(
+        self,
+        spec: RewardSpec,
+        states: GameStates,
+        *,
+        decompose: bool = True,
+        rows: int | None = None,
+    ) -> None:
         """Prepare for these states.
 
         Args:
             spec: what to pay for.
             states: the pool's states, A arenas of C slots.
+            decompose: also fill `decomposition` and keep statistics.
+            rows: of `total` and `decomposition`, to `replay` that many steps; default A.
         """
-        shape = (*states.car_mask.shape, len(spec.terms))
+        arenas, cars = states.car_mask.shape
+        rows = arenas if rows is None else rows
+        self._spec, self._shape = spec, (arenas, cars)
+        self._compiled = compiled = compile_spec(spec)
+        self._team = np.ascontiguousarray(states.car_team, np.int64)
+        self._memory = _Memory.allocate(compiled, len(spec.potential), arenas, cars)
+        self._sharing = np.array([spec.gamma, spec.team_spirit, spec.zero_sum, decompose])
+        self._weight = np.zeros(len(spec.terms))
         self.names = tuple(term.name for term in spec.terms)
-        self.total = np.zeros(shape[:2], np.float32)  # [A,C]
-        self.decomposition = Decomposition(*(np.zeros(shape, np.float32) for _ in range(3)))
-        self._program = compile_spec(spec)
-        self._sharing = (spec.gamma, spec.team_spirit, spec.zero_sum)
-        self._before = GameStates(*(array.copy() for array in states))
-        self._potential = np.zeros(shape)
-        self._first_step = np.ones(shape[0], np.bool_)
-        self._stack = np.zeros((shape[0], len(self._program.code)))
-        self._means = np.zeros((shape[0], 2, shape[2]))  # [A,team,K]
-        self._sums = RewardSums(*(np.zeros((shape[0], shape[2])) for _ in RewardSums._fields))
-        self._slices: dict[tuple[int, int], tuple] = {}
+        self.set_progress(0)
+        self.total = np.zeros((rows, cars), np.float32)  # [A,C]
+        self._parts = np.zeros((4, len(spec.terms), cars, rows), np.float32)
+        self.decomposition = Decomposition(*self._parts.transpose(0, 3, 2, 1))
+        self._rooms: dict[tuple[int, int], _Room] = {}  # of each range of arenas
+        self._sources: dict[int, tuple[GameStates, np.ndarray]] = {}
+
+    def set_progress(self, steps: int) -> None:
+        """Set the weights to what their schedules say after so many agent-steps of training."""
+        self._weight[:] = [term.weight_at(steps) for term in self._spec.terms]
 
     def reset(self, states: GameStates, arenas: np.ndarray) -> None:
         """Begin an episode in these arenas of the pool, whose states are at its start."""
-        _reset(states, self._before, self._first_step, arenas)
+        rows = np.ascontiguousarray(arenas, np.int64)
+        self._begin_episodes(self._table(states), rows, rows)
+
+    def _begin_episodes(self, table: np.ndarray, rows: np.ndarray, arenas: np.ndarray) -> None:
+        program, memory = self._compiled.program, self._memory
+        _reset(
+            table,
+            rows,
+            arenas,
+            program.now,
+            program.past,
+            self._team,
+            memory.past,
+            memory.stateful,
+            memory.first,
+        )
 
     def step(self, states: GameStates, rows: slice) -> None:
         """Pay for one step of the arenas in `rows`, whose states are given.
 
-        `total` [A,C] and `decomposition` [A,C,K] are overwritten in these rows.
+        `total` [A,C] and `decomposition` [A,C,K] are overwritten in these rows. Threads may
+        step disjoint rows at once.
+
+        Raises:
+            ValueError: there are not as many states as rows.
         """
-        key = (rows.start, rows.stop)
-        if key not in self._slices:  # slicing 30 arrays costs as much as the kernel
-            self._slices[key] = self._slice(rows)
-        _step(self._program, *self._sharing, states, *self._slices[key])
+        count = rows.stop - rows.start
+        if len(states.score) != count:
+            raise ValueError(
+                f"rows {rows.start} to {rows.stop} need the states of {count} arenas, "
+                f"got {len(states.score)}"
+            )
+        room = self._room(rows.start, rows.stop)
+        self._run(room, self._table(states), 0, rows.start, rows.start, count)
+
+    def replay(self, states: GameStates, starts: np.ndarray) -> None:
+        """Pay for one arena's steps in turn, each into a row of its own.
+
+        Args:
+            states: T rows, one a step.
+            starts: [T] bool, the rows that an episode begins with: nothing is paid there.
+        """
+        room, table = self._room(0, 1), self._table(states)
+        for t, begins in enumerate(starts.tolist()):
+            if begins:
+                self._begin_episodes(table, np.array([t]), np.array([0]))
+            else:
+                self._run(room, table, t, 0, t, 1)
 
     def collect(self) -> RewardSums:
-        """The sums over all arenas since the last call, which starts them again."""
-        total = RewardSums(*(array.sum(axis=0) for array in self._sums))
-        for array in self._sums:
-            array[:] = 0
-        return total
+        """The statistics of all steps since the last call."""
+        rooms = [self._rooms[key] for key in sorted(self._rooms)]
+        sums = add_sums([room.sums() for room in rooms or [self._new_room(0)]])
+        for room in rooms:
+            room.moments[:] = 0
+            room.totals[:] = 0
+        return sums
 
-    def _slice(self, rows: slice) -> tuple:
-        return (
-            select(self._before, rows),
-            self._potential[rows],
-            self._first_step[rows],
-            self._stack[rows],
-            self._means[rows],
-            Decomposition(*(array[rows] for array in self.decomposition)),
-            self.total[rows],
-            RewardSums(*(array[rows] for array in self._sums)),
+    def _table(self, states: GameStates) -> np.ndarray:
+        """Where the states' arrays are; states that come again are looked at once."""
+        known = self._sources.get(id(states))
+        if known is None:
+            if len(self._sources) >= _KNOWN_STATES:
+                self._sources.clear()
+            known = states, source_table(states, self._shape[1])
+            self._sources[id(states)] = known
+        return known[1]
+
+    def _room(self, start: int, stop: int) -> "_Room":
+        room = self._rooms.get((start, stop))
+        if room is None:
+            room = self._rooms[start, stop] = self._new_room(stop - start)
+        return room
+
+    def _new_room(self, arenas: int) -> "_Room":
+        block = arenas if self._compiled.custom else min(arenas, BLOCK)
+        width = max(2, self._shape[1]) * max(1, block)
+        nodes, terms = len(self._compiled.program.code), len(self.names)
+        return _Room(
+            np.zeros((N_FIELDS, width)),
+            np.zeros((N_FIELDS, width)),
+            np.zeros((nodes, width)),
+            np.zeros((6, width)),
+            np.zeros((2, terms, N_MOMENTS)),
+            np.zeros(3),
+        )
+
+    def _run(
+        self, room: "_Room", table: np.ndarray, read: int, arena: int, write: int, count: int
+    ) -> None:
+        """Step arenas `arena` on, whose states are rows `read` on, into rows `write` on."""
+        memory, inputs = self._memory, (self._team, self._weight, self._sharing)
+        outputs = (*memory, *room, self._parts, self.total)
+        program, where = self._compiled.program, (read, arena, write, count)
+        if not self._compiled.custom:
+            _step(_READ | _PAY, table, *where, *program, *inputs, *outputs)
+            return
+        _step(_READ, table, *where, *program, *inputs, *outputs)
+        for node, (custom, parameters) in self._compiled.custom.items():
+            size = self._shape[1] * count
+            custom.run(room.now, room.past, parameters, room.values[node, :size])
+        _step(_PAY, table, *where, *program, *inputs, *outputs)
+
+
+class _Memory(NamedTuple):
+    """What is kept of each arena from step to step."""
+
+    past: np.ndarray  # [N_FIELDS,C,A] float64
+    level: np.ndarray  # [P,C,A] float64: each potential's Φ
+    first: np.ndarray  # [A] bool: the next step is an episode's first
+    stateful: np.ndarray  # [rows,C,A] float64: of the components that remember
+
+    @classmethod
+    def allocate(cls, compiled: Compiled, potentials: int, arenas: int, cars: int) -> "_Memory":
+        return cls(
+            np.zeros((N_FIELDS, cars, arenas)),
+            np.zeros((potentials, cars, arenas)),
+            np.ones(arenas, np.bool_),
+            np.zeros((compiled.memory, cars, arenas)),
         )
 
 
-@numba.njit(cache=True, nogil=True)
+class _Room(NamedTuple):
+    """Where a range of arenas is worked on, and its statistics."""
+
+    now: np.ndarray  # [N_FIELDS,width] float64, a block's fields
+    past: np.ndarray  # [N_FIELDS,width] and a step before
+    values: np.ndarray  # [M,width] the nodes' values
+    scratch: np.ndarray  # [6,width]
+    moments: np.ndarray  # [2,K,N_MOMENTS]
+    totals: np.ndarray  # [3]
+
+    def sums(self) -> RewardSums:
+        """A copy of the statistics."""
+        moments = (column.copy() for kind in self.moments for column in kind.T)
+        return RewardSums(self.totals[0].copy(), self.totals[1:].copy(), *moments)
+
+
+kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@kernel
 def _step(
-    program,
-    gamma,
-    team_spirit,
-    zero_sum,
-    states,
-    before,
-    potential,
-    first_step,
-    stack,
-    means,
-    parts,
-    total,
-    sums,
-):
-    for a in range(total.shape[0]):
-        for c in range(total.shape[1]):
-            if states.car_mask[a, c]:
-                now, past = view(states, a, c), view(before, a, c)
-                _values(program, now, past, stack[a], parts.value[a, c])
-                _pay(
-                    program,
-                    gamma,
-                    first_step[a],
-                    parts.value[a, c],
-                    potential[a, c],
-                    parts.undistributed[a, c],
-                )
-        _distribute(
-            states.car_mask[a],
-            states.car_team,
-            team_spirit,
-            zero_sum,
-            parts.undistributed[a],
-            means[a],
-            parts.reward[a],
-            total[a],
-        )
-        for c in range(total.shape[1]):
-            if states.car_mask[a, c]:
-                for k in range(parts.reward.shape[2]):
-                    sums.car_steps[a, k] += 1
-                    sums.paid[a, k] += parts.reward[a, c, k]
-                    sums.mass[a, k] += abs(parts.reward[a, c, k])
-        _remember(states, before, a)
-        first_step[a] = False
+    halves, table, read, arena, write, count,
+    code, first_part, n_parts, parameters, part, factor, term, now_fields, past_fields,
+    team, weight, sharing,
+    kept, level, first, stateful,
+    now, past, values, scratch, moments, totals,
+    parts, total,
+):  # fmt: skip
+    """A step, block by block."""
+    block = now.shape[1] // max(2, len(team))
+    done = 0
+    while done < count:
+        n = min(block, count - done)
+        here = arena + done
+        if halves & _READ:
+            _read(table, read + done, here, n, now_fields, past_fields, team, kept, now, past)
+        if halves & _PAY:
+            _evaluate(
+                code, first_part, n_parts, parameters, part, factor,
+                team, n, here, stateful, now, past, values, scratch,
+            )  # fmt: skip
+            _keep(past_fields, team, n, here, now, kept)
+            settle(
+                term, weight, sharing, values, now[CAR, : len(team) * n], team, n, here,
+                first, level, scratch, write + done, parts, total, moments, totals,
+            )  # fmt: skip
+            for a in range(here, here + n):
+                first[a] = False
+        done += n
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _values(program, now, before, stack, out):
-    """Run the program for one car: out[k] is term k's value."""
-    top, at = 0, 0
-    for k in range(len(out)):
-        while at < program.end[k]:
-            code = program.code[at]
-            if code == _KRC:
-                n = program.inputs[at]
-                top -= n
-                value = krc(stack, top, n)
-            else:
-                p = program.parameters
-                value = evaluate(code, now, before, p[at, 0], p[at, 1], p[at, 2])
-            stack[top] = value * program.factor[at]
-            top += 1
-            at += 1
-        top -= 1
-        out[k] = stack[top]
+@kernel
+def _read(table, read, arena, n, now_fields, past_fields, team, kept, now, past):
+    """A block's fields, now and a step before."""
+    gather(table, now_fields, team, read, n, now)
+    derive(now_fields, now, len(team) * n)
+    for field in past_fields:
+        for c in range(len(team)):
+            source, target = kept[field, c, arena : arena + n], past[field, c * n : (c + 1) * n]
+            for i in range(n):
+                target[i] = source[i]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _pay(program, gamma, first_step, values, potential, out):
-    """Weigh the values; of potentials pay the difference and keep the new level."""
-    for k in range(len(out)):
-        paid = program.weight[k] * values[k]
-        if program.is_potential[k]:
-            level = paid
-            paid = 0.0 if first_step else gamma * level - potential[k]
-            potential[k] = level
-        out[k] = paid
+@kernel
+def _keep(past_fields, team, n, arena, now, kept):
+    """Keep of a block what its next step will look back at."""
+    for field in past_fields:
+        for c in range(len(team)):
+            source, target = now[field, c * n : (c + 1) * n], kept[field, c, arena : arena + n]
+            for i in range(n):
+                target[i] = source[i]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _distribute(mask, team, team_spirit, zero_sum, paid, means, out, total):
-    """Share each term over the teams of one arena and add up the total."""
-    cars, terms = paid.shape
-    blue, orange = 0, 0
-    for k in range(terms):
-        means[BLUE, k] = 0.0
-        means[ORANGE, k] = 0.0
-    for c in range(cars):
-        if mask[c]:
-            blue += team[c] == BLUE
-            orange += team[c] == ORANGE
-            for k in range(terms):
-                means[team[c], k] += paid[c, k]
-    for k in range(terms):
-        means[BLUE, k] /= max(blue, 1)
-        means[ORANGE, k] /= max(orange, 1)
-    for c in range(cars):
-        total[c] = 0
-        if mask[c]:
-            for k in range(terms):
-                own, other = means[team[c], k], means[1 - team[c], k]
-                out[c, k] = (1 - team_spirit) * paid[c, k] + team_spirit * own - zero_sum * other
-                total[c] += out[c, k]
+@kernel
+def _evaluate(
+    code, first_part, n_parts, parameters, part, factor,
+    team, n, arena, stateful, now, past, values, scratch,
+):  # fmt: skip
+    """Fill every node's row of values; a combination's parts come before it."""
+    m = len(team) * n
+    for j in range(len(code)):
+        out, p, first = values[j, :m], parameters[j], first_part[j]
+        parts, factors = part[first : first + n_parts[j]], factor[first : first + n_parts[j]]
+        if code[j] == CUSTOM:
+            continue
+        if code[j] == KRC:
+            krc(values, parts, factors, scratch[0, :m], out)
+        elif code[j] < 0:
+            weighted_sum(values, parts, factors, out)
+        elif code[j] < FIRST_STATEFUL:
+            evaluate(code[j], now, past, p, out)
+        else:
+            evaluate_stateful(code[j], now, past, p, team, n, stateful[first:], arena, out)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _remember(states, before, a):
-    """Keep what a view reads of arena a for the next step."""
-    # Element by element: assigning whole rows is ten times slower
-    for i in range(3):
-        before.ball_position[a, i] = states.ball_position[a, i]
-        before.ball_linear_velocity[a, i] = states.ball_linear_velocity[a, i]
-    for team in range(2):
-        before.score[a, team] = states.score[a, team]
-    for c in range(states.car_mask.shape[1]):
-        for i in range(3):
-            before.car_position[a, c, i] = states.car_position[a, c, i]
-            before.car_linear_velocity[a, c, i] = states.car_linear_velocity[a, c, i]
-        before.car_boost[a, c] = states.car_boost[a, c]
-        before.car_ball_touched[a, c] = states.car_ball_touched[a, c]
-        before.car_is_demoed[a, c] = states.car_is_demoed[a, c]
-        before.car_goals[a, c] = states.car_goals[a, c]
-        before.car_saves[a, c] = states.car_saves[a, c]
-        before.car_shots[a, c] = states.car_shots[a, c]
-        before.car_demos[a, c] = states.car_demos[a, c]
-
-
-@numba.njit(cache=True, nogil=True)
-def _reset(states, before, first_step, arenas):
-    for a in arenas:
-        _remember(states, before, a)
-        first_step[a] = True
+@kernel
+def _reset(table, rows, arenas, now_fields, past_fields, team, kept, stateful, first):
+    """Begin episodes: what comes next looks back at these states."""
+    now = np.zeros((N_FIELDS, len(team)))
+    for j in range(len(arenas)):
+        a = arenas[j]
+        gather(table, now_fields, team, rows[j], 1, now)
+        derive(now_fields, now, len(team))
+        _keep(past_fields, team, 1, a, now, kept)
+        for row in range(stateful.shape[0]):
+            for c in range(len(team)):
+                stateful[row, c, a] = 0.0
+        first[a] = True

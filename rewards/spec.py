@@ -3,66 +3,203 @@
 import difflib
 import math
 import tomllib
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from .components import COMPONENTS
+from .custom import CustomComponent, CustomError, is_custom, load_custom
+from .registry import COMPONENTS
+from .toml_lines import line_of
+
+Loc = tuple[str | int, ...]
 
 
 class RewardSpecError(ValueError):
     """A reward file that cannot be used; the message says what is wrong and where."""
 
 
+class _TermError(ValueError):
+    """What is wrong with a term, at the key below it that it is wrong with."""
+
+    def __init__(self, message: str, *below: str | int) -> None:
+        super().__init__(message)
+        self.below = below
+
+
+class Schedule(BaseModel):
+    """A weight that changes with training: linear between its points, constant beyond them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    points: tuple[tuple[int, float], ...]  # agent-steps and weight, in order
+
+    def at(self, steps: int) -> float:
+        """The weight after so many agent-steps."""
+        before = [point for point in self.points if point[0] <= steps]
+        after = [point for point in self.points if point[0] > steps]
+        if not before or not after:
+            return (before or after)[-1 if before else 0][1]
+        (start, low), (end, high) = before[-1], after[0]
+        return low + (high - low) * (steps - start) / (end - start)
+
+
 class Term(BaseModel):
-    """One component with its parameters, or a KRC of several: a line of the reward's table."""
+    """One component with its parameters, or a KRC or sum of several: a line of the table."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     component: str | None = None
     krc: list["Term"] | None = None
+    sum: list["Term"] | None = None
     name: str = ""
-    weight: float = 1.0
+    weight: float | Schedule = 1.0
+    _custom: CustomComponent | None = PrivateAttr(None)
 
     @property
-    def parameters(self) -> list[float]:
-        """The component's three parameters in its kernel's order, zero where it has fewer."""
-        known = COMPONENTS[self.component or ""].parameters
-        values = [float((self.model_extra or {}).get(key, value)) for key, value in known.items()]
-        return values + [0.0] * (3 - len(values))
+    def parts(self) -> list["Term"]:
+        """What a KRC or a sum is made of; nothing for a component."""
+        return self.krc or self.sum or []
+
+    @property
+    def custom(self) -> CustomComponent | None:
+        """The user's function, where the component is one."""
+        return self._custom
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """All of the component's parameters, in its kernel's order."""
+        if self.component is None:
+            return {}
+        given = self.model_extra or {}
+        return {key: float(given.get(key, default)) for key, default in self._known().items()}
+
+    @property
+    def constant_weight(self) -> float:
+        """The weight of a term inside a KRC or a sum."""
+        assert not isinstance(self.weight, Schedule)
+        return self.weight
+
+    def weight_at(self, steps: int) -> float:
+        """The weight after so many agent-steps of training."""
+        return self.weight.at(steps) if isinstance(self.weight, Schedule) else self.weight
+
+    def _known(self) -> dict[str, Any]:
+        if self._custom is not None:
+            return self._custom.parameters
+        return COMPONENTS[self.component or ""].parameters
+
+    @field_validator("weight", mode="before")
+    @classmethod
+    def _read_schedule(cls, weight: Any) -> Any:
+        if isinstance(weight, dict | list):
+            return _schedule(weight)
+        if isinstance(weight, bool) or not isinstance(weight, int | float | Schedule):
+            raise ValueError(f"weight must be a number or a schedule, got {weight!r}")
+        if not isinstance(weight, Schedule) and not math.isfinite(weight):
+            raise ValueError(f"weight must be finite, got {weight}")
+        return weight
 
     @model_validator(mode="after")
-    def _check(self) -> "Term":
-        if (self.component is None) == (self.krc is None):
-            raise ValueError("a term takes one of component and krc")
-        if self.krc is not None:
-            if not self.krc or self.model_extra:
-                raise ValueError("krc takes one or more terms, and beside it only name and weight")
-            self.name = self.name or "krc_" + "_".join(term.name for term in self.krc)
-            return self
-        self._check_component(self.component or "")
-        self.name = self.name or (self.component or "")
+    def _check(self, info: ValidationInfo) -> "Term":
+        kinds = [kind for kind in ("component", "krc", "sum") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            message = f"a term takes one of component, krc and sum, got {kinds or 'none'}"
+            near = [suggest(key, ["component", "krc", "sum"]) for key in self.model_extra or {}]
+            raise _TermError(message + "".join(near), *kinds[1:])
+        if self.component is None:
+            self._check_group(kinds[0])
+        else:
+            self._check_component(self.component, (info.context or {}).get("folder"))
         return self
 
-    def _check_component(self, component: str) -> None:
-        if component not in COMPONENTS:
-            raise ValueError(
+    def _check_group(self, kind: str) -> None:
+        if not self.parts:
+            raise _TermError(f"{kind} is empty: it takes one or more terms", kind)
+        for key in self.model_extra or {}:
+            raise _TermError(f"{kind} takes no {key!r}; beside it only name and weight", key)
+        for i, part in enumerate(self.parts):
+            if isinstance(part.weight, Schedule):
+                message = "a weight's schedule stands on a whole term, not inside krc or sum"
+                raise _TermError(message, kind, i, "weight")
+        self.name = self.name or f"{kind}_" + "_".join(part.name for part in self.parts)
+
+    def _check_component(self, component: str, folder: Path | None) -> None:
+        if is_custom(component):
+            try:
+                self._custom = load_custom(component, folder)
+            except CustomError as error:
+                raise _TermError(str(error), "component") from error
+        elif component not in COMPONENTS:
+            raise _TermError(
                 f"unknown component {component!r}{suggest(component, COMPONENTS)}: "
-                f"expected one of {list(COMPONENTS)}"
+                "`lucy rewards list` shows all; a function of yours is 'module:function'",
+                "component",
             )
-        kind = COMPONENTS[component]
-        for key, value in (self.model_extra or {}).items():
-            if key not in kind.parameters:
-                raise ValueError(
-                    f"{component} has no parameter {key!r}; it takes {list(kind.parameters)}"
-                )
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"{component}: {key} must be a number, got {value!r}")
-            if key in kind.positive and not 0 < value < math.inf:
-                raise ValueError(f"{component}: {key} must be above 0, got {value}")
-            if not math.isfinite(value):
-                raise ValueError(f"{component}: {key} must be finite, got {value}")
+        self._check_parameters(component)
+        self.name = self.name or component.rpartition(":")[2]
+
+    def _check_parameters(self, component: str) -> None:
+        known = self._known()
+        given = self.model_extra or {}
+        positive = () if self._custom else COMPONENTS[component].positive
+        for key, value in given.items():
+            if key not in known:
+                near = suggest(key, [*known, "weight", "name"])
+                takes = f"it takes {list(known)}" if known else "it takes none"
+                raise _TermError(f"{component} has no parameter {key!r}{near}; {takes}", key)
+            _check_number(component, key, value, known[key], key in positive)
+        missing = [key for key, default in known.items() if default is None and key not in given]
+        if missing:
+            raise _TermError(f"{component} needs the parameter {missing[0]!r}", "component")
+
+
+def _check_number(component: str, key: str, value: Any, default: Any, positive: bool) -> None:
+    where = f"{component}: {key}"
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise _TermError(f"{where} must be true or false, got {value!r}", key)
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _TermError(f"{where} must be a number, got {value!r}", key)
+    if positive and not 0 < value < math.inf:
+        raise _TermError(f"{where} must be above 0, got {value}", key)
+    if not math.isfinite(value):
+        raise _TermError(f"{where} must be finite, got {value}", key)
+
+
+def _schedule(given: dict | list) -> Schedule:
+    """The schedule of `{ steps = weight, … }` or `[[steps, weight], …]`."""
+    pairs = list(given.items()) if isinstance(given, dict) else given
+    points = []
+    for pair in pairs:
+        try:
+            steps, value = pair
+            point = int(steps), float(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{pair!r} is no point of a schedule: expected agent-steps and a weight, as in "
+                "{ 0 = 1.0, 10_000_000 = 0.1 } or [[0, 1.0], [10_000_000, 0.1]]"
+            ) from error
+        if point[0] < 0 or not math.isfinite(point[1]):
+            raise ValueError(f"{pair!r}: steps must be 0 or more and the weight finite")
+        points.append(point)
+    if not points:
+        raise ValueError("a schedule needs one or more points")
+    if [steps for steps, _ in points] != sorted({steps for steps, _ in points}):
+        raise ValueError("a schedule's steps must rise from point to point")
+    return Schedule(points=tuple(points))
 
 
 class RewardSpec(BaseModel):
@@ -73,6 +210,7 @@ class RewardSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    parts: dict[str, Term] = {}  # that krc and sum may name
     potential: list[Term] = []
     events: list[Term] = []
     gamma: float = Field(1.0, ge=0, le=1)
@@ -84,15 +222,60 @@ class RewardSpec(BaseModel):
         """Potential terms, then events: the order of the decomposition's columns."""
         return self.potential + self.events
 
+    @model_validator(mode="before")
+    @classmethod
+    def _put_parts_in(cls, given: Any) -> Any:
+        parts = given.get("parts") if isinstance(given, dict) else None
+        if not isinstance(given, dict) or not isinstance(parts, dict | None):
+            return given
+        known = parts or {}
+        for name in known:
+            if name in COMPONENTS:
+                raise _TermError(f"a part cannot have a component's name, {name!r}", "parts", name)
+        filled = {name: _filled(part, known, (name,)) for name, part in known.items()}
+        lists = {
+            section: [_filled(term, known, ()) for term in given[section]]
+            for section in ("potential", "events")
+            if isinstance(given.get(section), list)
+        }
+        return given | lists | ({"parts": filled} if filled else {})
+
     @model_validator(mode="after")
     def _check(self) -> "RewardSpec":
         if not self.terms:
             raise ValueError("a reward needs at least one potential or events term")
-        names = [term.name for term in self.terms]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two terms are called {twice}: give one another name")
+        seen: set[str] = set()
+        for section in ("potential", "events"):
+            for i, term in enumerate(getattr(self, section)):
+                if term.name in seen:
+                    message = f"two terms are called {term.name!r}: give one another name"
+                    raise _TermError(message, section, i)
+                seen.add(term.name)
         return self
+
+
+def _filled(term: Any, parts: dict[str, Any], inside: tuple[str, ...]) -> Any:
+    """The term with the names in its krc or sum replaced by the parts of that name."""
+    if not isinstance(term, dict):
+        return term
+    return {
+        key: [_part(part, parts, inside) for part in value]
+        if key in ("krc", "sum") and isinstance(value, list)
+        else value
+        for key, value in term.items()
+    }
+
+
+def _part(part: Any, parts: dict[str, Any], inside: tuple[str, ...]) -> Any:
+    if not isinstance(part, str):
+        return _filled(part, parts, inside)
+    if part in inside:
+        way = " -> ".join([*inside[inside.index(part) :], part])
+        raise _TermError(f"parts contain one another: {way}", "parts", inside[-1])
+    if part in parts:
+        named = {"name": part, **parts[part]} if isinstance(parts[part], dict) else parts[part]
+        return _filled(named, parts, (*inside, part))
+    return {"component": part}
 
 
 def presets() -> list[str]:
@@ -107,9 +290,11 @@ def load_spec(name: str) -> RewardSpec:
     Raises:
         RewardSpecError: no such preset or file, no TOML, or not a valid reward.
     """
+    folder = None
     if name in presets():
         text = resources.files("lucy.rewards.presets").joinpath(f"{name}.toml").read_text("utf-8")
     elif name.endswith(".toml"):
+        folder = Path(name).parent
         try:
             text = Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -120,17 +305,39 @@ def load_spec(name: str) -> RewardSpec:
             "or the path of a .toml file"
         )
     try:
-        return RewardSpec.model_validate(tomllib.loads(text))
+        return RewardSpec.model_validate(tomllib.loads(text), context={"folder": folder})
     except tomllib.TOMLDecodeError as error:
         raise RewardSpecError(f"{name} is not TOML: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors()
-        )
-        raise RewardSpecError(f"{name} is not a valid reward: {problems}") from error
+        raise RewardSpecError(f"{name} is not a valid reward: {_report(error, text)}") from error
 
 
-def suggest(word: str, words) -> str:
+def _report(error: ValidationError, text: str) -> str:
+    """What is wrong, line by line of the file."""
+    problems = list(_problems(error))
+    in_parts = {message for loc, message in problems if loc[:1] == ("parts",)}
+    found = {
+        (line_of(text, loc), message)
+        for loc, message in problems
+        if loc[:1] == ("parts",) or message not in in_parts  # once, where the part is written
+    }
+    return "; ".join(f"line {line}: {message}" for line, message in sorted(found))
+
+
+def _problems(error: ValidationError) -> Iterator[tuple[Loc, str]]:
+    for one in error.errors():
+        loc, message = one["loc"], one["msg"].removeprefix("Value error, ")
+        cause = one.get("ctx", {}).get("error")
+        if isinstance(cause, _TermError):
+            yield (*loc, *cause.below), message
+        elif one["type"] == "extra_forbidden":
+            near = suggest(str(loc[-1]), RewardSpec.model_fields)
+            yield loc, f"unknown key {loc[-1]!r}{near}: expected {list(RewardSpec.model_fields)}"
+        else:
+            yield loc, f"{'.'.join(map(str, loc))}: {message[:1].lower()}{message[1:]}".lstrip(": ")
+
+
+def suggest(word: str, words: Iterable[str]) -> str:
     """', did you mean …?' for the word's nearest neighbour, or nothing."""
     near = difflib.get_close_matches(word, list(words), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -26,6 +26,9 @@ class Reward(Protocol):
     def step(self, states: GameStates, rows: slice) -> None:
         """Pay for one step of the arenas in `rows`."""
 
+    def set_progress(self, steps: int) -> None:
+        """Set what is scheduled over the training to where it stands."""
+
     def collect(self) -> tuple[np.ndarray, ...]:
         """What it paid since the last call, a NamedTuple of arrays that can be added up."""
         ...
@@ -171,6 +174,10 @@ class Simulation:
 
     def finish_step(self) -> None:
         """Wait for the step; here `start_step` was the whole of it."""
+
+    def set_progress(self, steps: int) -> None:
+        """Tell the reward how many agent-steps the training has seen."""
+        self.reward.set_progress(steps)
 
     def collect(self) -> Collected:
         """What happened since the last call."""

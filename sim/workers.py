@@ -109,6 +109,10 @@ class SimulationWorkers:
         """Wait until the others have made theirs."""
         self._receive()
 
+    def set_progress(self, steps: int) -> None:
+        """See `Simulation`."""
+        self._ask("set_progress", steps)
+
     def collect(self) -> Collected:
         """See `Simulation`."""
         return reduce(add, self._ask("collect"))
