@@ -62,7 +62,7 @@ class RecordingMetadata(_Document):
     source: Name = Field(description="where it comes from, such as `match` or `replay`")
     mode: Name = Field(description="`1v1`, `2v2`, `3v3`, or what else was played")
     tick_skip: int = Field(ge=1, le=1200, description="physics ticks (1/120 s) a step")
-    seed: int | None = Field(None, description="of the games, where there was one")
+    seed: int | None = Field(default=None, description="of the games, where there was one")
     games: list[RecordedGame] = Field(min_length=1)
     details: dict[str, Any] = Field({}, description="anything more that the source knows")
 
@@ -80,39 +80,57 @@ class Recording(NamedTuple):
 
 
 class Recorder:
-    """Collects the steps of A arenas; memory grows by doubling."""
+    """Collects steps of A arenas, of which some may have more than others."""
 
-    def __init__(self, states: GameStates, capacity: int = 1024) -> None:
-        """Prepare for states of this shape.
+    def __init__(self, capacity: int = 1024) -> None:
+        """Prepare for so many steps of an arena; memory grows by doubling beyond them."""
+        self._capacity = capacity
+        self._arrays: dict[str, np.ndarray] = {}
+        self._team = np.zeros(0, np.int32)
+        self.steps = np.zeros(0, np.int64)  # [A], how many there are of each arena
+
+    def append(self, states: GameStates, arenas: np.ndarray | None = None) -> None:
+        """Copy what the states are now.
 
         Args:
-            states: of the arenas to record; `select` some of them to record fewer.
-            capacity: steps to set memory aside for at once.
+            states: of the same A arenas at every call.
+            arenas: whose; default all.
         """
-        self.steps = 0
-        self._team = states.car_team.copy()
-        self._arrays = {
-            name: np.empty((len(array), capacity, *array.shape[1:]), array.dtype)
-            for name, array in states._asdict().items()
-            if name != "car_team"
-        }
-
-    def append(self, states: GameStates) -> None:
-        """Copy what the states are now."""
-        step = self.steps
+        if not self._arrays:
+            self._allocate(states)
+        if arenas is None:
+            arenas = np.arange(len(self.steps))
+        steps = self.steps[arenas]
         for name, kept in self._arrays.items():
-            if step == kept.shape[1]:
+            if steps.max(initial=0) >= kept.shape[1]:
                 kept = self._arrays[name] = np.concatenate([kept, np.empty_like(kept)], axis=1)
-            kept[:, step] = getattr(states, name)
-        self.steps += 1
+            kept[arenas, steps] = getattr(states, name)[arenas]
+        self.steps[arenas] += 1
 
     def states(self) -> GameStates:
-        """All steps, arena after arena: [A·T,…]."""
+        """All steps, arena after arena.
+
+        Raises:
+            ValueError: none was appended.
+        """
+        if not self._arrays:
+            raise ValueError("nothing was recorded")
         arrays = {
-            name: np.ascontiguousarray(kept[:, : self.steps]).reshape(-1, *kept.shape[2:])
+            name: np.concatenate(
+                [rows[:steps] for rows, steps in zip(kept, self.steps, strict=True)]
+            )
             for name, kept in self._arrays.items()
         }
         return GameStates(**arrays, car_team=self._team)
+
+    def _allocate(self, states: GameStates) -> None:
+        self._team = states.car_team.copy()
+        self.steps = np.zeros(len(states.car_mask), np.int64)
+        self._arrays = {
+            name: np.empty((len(array), self._capacity, *array.shape[1:]), array.dtype)
+            for name, array in states._asdict().items()
+            if name != "car_team"
+        }
 
 
 def step_bytes(cars: int) -> int:
@@ -121,16 +139,22 @@ def step_bytes(cars: int) -> int:
     return sum(array.nbytes for array in states) - states.car_team.nbytes
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, size: int = 0) -> None:
     """Make sure, before long work, that a recording can be written there.
 
     Missing folders are created.
+
+    Args:
+        path: of the recording to be.
+        size: bytes that it is going to have.
 
     Raises:
         RecordingError: it cannot.
     """
     if path.suffix != SUFFIX:
         raise RecordingError(f"{path}: expected a file name that ends in {SUFFIX}")
+    if size > MAX_BYTES:
+        raise RecordingError(_too_large(path, size))
     temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -243,10 +267,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Recording:
         raise RecordingError(f"{path}: is no recording: it has no {', '.join(missing[:3])}")
     claimed = sum(members[f"{name}.npy"].file_size for name in names)
     if claimed > MAX_BYTES:
-        raise RecordingError(
-            f"{path}: claims {claimed:,} bytes, more than the {MAX_BYTES:,} that a recording may "
-            "have; record fewer games in one file"
-        )
+        raise RecordingError(_too_large(path, claimed))
     text = _read_array(path, archive, members["metadata.npy"], _MAX_METADATA_BYTES)
     metadata = _parse_metadata(path, text)
     arrays = {
@@ -301,6 +322,13 @@ def _dtype(path: Path, info: zipfile.ZipInfo, code: bytes) -> np.dtype:
     return _DTYPES[code]
 
 
+def _too_large(path: Path, size: int) -> str:
+    return (
+        f"{path}: {size:,} bytes are more than the {MAX_BYTES:,} that a recording may have; "
+        "record fewer games in one file"
+    )
+
+
 def _odd(path: Path, info: zipfile.ZipInfo, found: str) -> RecordingError:
     name = info.filename.removesuffix(".npy")
     return RecordingError(f"{path}: {name} has {found}, as no recording has; record it anew")
@@ -329,6 +357,9 @@ def _check(path: Path, recording: Recording) -> None:
         RecordingError: an array's type, shape or values, or the metadata, do not fit.
     """
     states, metadata = recording
+    size = sum(array.nbytes for array in states)
+    if size > MAX_BYTES:
+        raise RecordingError(_too_large(path, size))
     steps, cars = len(states.episode_start), len(states.car_team)
     if not (steps >= 1 and 1 <= cars <= MAX_CARS):
         raise RecordingError(

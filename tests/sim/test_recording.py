@@ -39,7 +39,7 @@ def play(mode: str = "2v2") -> tuple[Recording, list[GameStates]]:
     cars = pool.states.car_mask.shape[1]
     for arena in range(ARENAS):
         pool.set_state(arena, random_state(rng, cars // 2))
-    recorder = Recorder(pool.states, capacity=16)  # so that it must grow
+    recorder = Recorder(capacity=16)  # so that it must grow
     seen = []
     for step in range(STEPS):
         if step:
@@ -147,6 +147,27 @@ def test_numpy_reads_a_recording_without_pickle(recording: Recording, tmp_path: 
     with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
         np.testing.assert_array_equal(file["state/ball_position"], recording.states.ball_position)
         assert json.loads(file["metadata"].tobytes())["mode"] == "2v2"
+
+
+def test_arenas_may_have_more_steps_than_others() -> None:
+    states = play()[1][0]
+    recorder = Recorder(capacity=1)
+    with pytest.raises(ValueError, match="nothing was recorded"):
+        recorder.states()
+    recorder.append(states)
+    for value in (5, 6):
+        states.ball_position[:] = value
+        recorder.append(states, np.array([1]))
+    recorder.append(states, np.array([], np.int64))
+    assert recorder.steps.tolist() == [1, 3, 1]
+    recorded = recorder.states()
+    assert recorded.ball_position[2:4, 0].tolist() == [5, 6]
+    assert recorded.episode_start.shape == (5,)
+
+
+def test_a_recording_of_too_many_games_is_refused_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"3,000,000,000 bytes are more.*fewer games"):
+        check_target(tmp_path / "a.npz", 3_000_000_000)
 
 
 def test_step_bytes_is_what_a_step_takes(recording: Recording) -> None:
@@ -277,7 +298,7 @@ def test_a_bomb_is_refused_before_it_is_opened(recording: Recording, tmp_path: P
         load_recording(path)
     data[entry + 24 : entry + 28] = (MAX_BYTES + 1).to_bytes(4, "little")
     path.write_bytes(data)
-    with pytest.raises(RecordingError, match=r"claims 2,147,\d+,\d+ bytes, more than the"):
+    with pytest.raises(RecordingError, match=r": 2,147,\d+,\d+ bytes are more than the"):
         load_recording(path)
 
 
