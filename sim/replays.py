@@ -97,7 +97,9 @@ def _check_file(path: Path) -> None:
 
 def _parse(path: Path, folder: Path) -> None:
     """Run rlgym-tools' parser, which writes tables into the folder."""
-    command = [str(_parser(folder)), "parquet", "-i", str(path), "-o", str(folder)]
+    # Its own checks refuse short games, in which the ball has not been everywhere
+    command = [str(_parser(folder)), "parquet", "--skip-checks"]
+    command += ["-i", str(path.absolute()), "-o", str(folder)]
     log = folder / "parser.log"
     try:
         with log.open("wb") as errors:
