@@ -16,7 +16,6 @@ from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import ArenaPool
 from ..sim.observations import LucyObservation
-from ..sim.resets import weighted_mix
 from ..sim.termination import EpisodeEnds
 from ..sim.vec_env import RocketLeagueVecEnv
 from . import checkpoint
@@ -25,6 +24,7 @@ from .metrics import RolloutMetrics, open_logger
 from .policy import LucyPolicy
 from .ppo import LucyPPO
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
+from .reset_mix import build_resets, resets_notice
 from .run_dir import RunDirectory
 
 
@@ -46,7 +46,7 @@ def build_env(config: TrainConfig, seed: int) -> RocketLeagueVecEnv:
         RewardFunction(load_spec(settings.reward), states),
         LucyObservation(states, max_players=states.car_mask.shape[1]),
         ACTION_TABLES[settings.action_table],
-        weighted_mix(settings.resets),
+        build_resets(settings),
         EpisodeEnds(settings.arenas, settings.timeout, settings.no_touch_timeout),
         seed,
     )
@@ -117,6 +117,8 @@ def train(
         NonFiniteLossError: see `LucyPPO.train`.
     """
     console = console or Console(quiet=True)
+    if notice := resets_notice(config.environment):
+        console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
         env = build_env(config, config.seed)
         try:

@@ -64,7 +64,7 @@ class RecordingMetadata(_Document):
     tick_skip: int = Field(ge=1, le=1200, description="physics ticks (1/120 s) a step")
     seed: int | None = Field(default=None, description="of the games, where there was one")
     games: list[RecordedGame] = Field(min_length=1)
-    details: dict[str, Any] = Field({}, description="anything more that the source knows")
+    details: dict[str, Any] = Field(default={}, description="anything more that the source knows")
 
 
 class Recording(NamedTuple):
