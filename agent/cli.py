@@ -1,4 +1,4 @@
-"""The command line: `lucy train`, `match`, `bench`, `demo`.
+"""The command line: `lucy train`, `match`, `replays`, `bench`, `demo`.
 
 Commands import what they need when they run, so that `--help` answers at once.
 """
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine, side by side with peers.")
 app.add_typer(bench, name="bench")
+replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.")
+app.add_typer(replays, name="replays")
 
 console = Console()
 
@@ -112,16 +114,42 @@ def match(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Checkpoints play their likeliest actions.")
     ] = False,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Record all games there, as .npz.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Let two bots play; they swap sides from game to game."""
+    from .match_recording import MatchRecording
     from .match_report import play_with_progress, table, to_json
     from .opponents import make_bot
 
     first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
-    result = play_with_progress(console, first, second, mode.value, games, seed)
+    recording = MatchRecording(record, mode.value, games, seed) if record else None
+    options = {"record": recording.recorder.append} if recording else {}
+    result = play_with_progress(console, first, second, mode.value, games, seed, **options)
     console.print(table(result))
+    if recording:
+        recording.save(result)
+        console.print(f"Games recorded in {record}.")
     write_json(json_file, to_json(result))
+
+
+@replays.command("import")
+def replays_import(
+    files: Annotated[
+        list[str], typer.Argument(metavar="REPLAY...", help="Files, folders or *.replay patterns.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the recordings go.")
+    ],
+) -> None:
+    """Turn .replay files into recordings; those that cannot be read are named and skipped."""
+    from .replay_files import find_replays, run_import
+
+    found = find_replays(files)
+    imported = run_import(found, output, console)
+    console.print(f"{imported} of {len(found)} replays imported into {output}.")
 
 
 @bench.command("sim")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..rewards.spec import RewardSpecError, load_spec, suggest
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES
-from ..sim.resets import weighted_mix
+from ..sim.resets import FILE_SOURCES, SOURCES, check_weights
 from .errors import LucyError
 
 Mode = Literal["1v1", "2v2", "3v3", "mixed"]
@@ -35,6 +35,7 @@ class EnvironmentConfig(_Section):
     reward: str
     action_table: str = "kbm"
     resets: dict[str, float]
+    replays: str | None = Field(None, description="recordings for the reset source `replays`")
     timeout: float = Field(gt=0, description="s of play until an episode is cut off")
     no_touch_timeout: float = Field(gt=0, description="s without a touch until it is")
 
@@ -56,8 +57,23 @@ class EnvironmentConfig(_Section):
     @field_validator("resets")
     @classmethod
     def _resets_mix(cls, resets: dict[str, float]) -> dict[str, float]:
-        weighted_mix(resets)
+        check_weights(resets, (*SOURCES, *FILE_SOURCES))
         return resets
+
+    @model_validator(mode="after")
+    def _something_is_drawn(self) -> "EnvironmentConfig":
+        if not sum(self.drawn_resets.values()):
+            raise ValueError(
+                "environment.resets draws from replays alone: set environment.replays to a folder "
+                "of recordings, or give another source a weight"
+            )
+        return self
+
+    @property
+    def drawn_resets(self) -> dict[str, float]:
+        """The reset mix, without replays where none are set."""
+        left_out = {"replays"} if self.replays is None else set()
+        return {name: weight for name, weight in self.resets.items() if name not in left_out}
 
     @property
     def modes(self) -> list[str]:

@@ -52,6 +52,7 @@ def play(
     seconds: float = GAME_SECONDS,
     threads: int | None = None,
     on_step: Callable[[GameStates, int], None] = lambda states, step: None,
+    record: Callable[[GameStates, np.ndarray], None] = lambda states, games: None,
 ) -> MatchResult:
     """Play games at once, each with its own seed; the bots swap sides from game to game.
 
@@ -68,10 +69,12 @@ def play(
         threads: that step the physics; default one a processor.
         on_step: called with the states and the step's number, once before the first step
             and after every one.
+        record: called with the states and the games that are in a new one, which after a
+            goal is first the goal and then the kickoff; `Recorder.append` is one.
     """
     pool = ArenaPool([mode] * games, threads=threads)
     try:
-        return _play(pool, (first, second), mode, seed, seconds, on_step)
+        return _play(pool, (first, second), mode, seed, seconds, on_step, record)
     finally:
         pool.close()
 
@@ -83,6 +86,7 @@ def _play(
     seed: int,
     seconds: float,
     on_step: Callable[[GameStates, int], None],
+    record: Callable[[GameStates, np.ndarray], None],
 ) -> MatchResult:
     states = pool.states
     games, cars = states.car_mask.shape
@@ -102,14 +106,19 @@ def _play(
     bots[1].start(states, ~first_cars, players[1])
     controls = np.zeros((games, cars, 8), np.float32)
     tally = _Tally(states)
+    everywhere = np.arange(games)
+    record(states, everywhere)
     on_step(states, 0)
     for step in range(1, round(seconds * STEPS_PER_SECOND) + 1):
         for bot in bots:
             bot.act(states, controls)
         pool.step(controls)
         tally.update(states)
-        for game in np.flatnonzero(np.abs(states.ball_position[:, 1]) > GOAL_THRESHOLD_Y):
-            kick_off(int(game))
+        record(states, everywhere)
+        scored = np.flatnonzero(np.abs(states.ball_position[:, 1]) > GOAL_THRESHOLD_Y)
+        for game in scored.tolist():
+            kick_off(game)
+        record(states, scored)
         on_step(states, step)
     figures = tally.by_bot(first_cars)
     return MatchResult((bots[0].name, bots[1].name), mode, seconds, figures, cars // 2)

@@ -11,10 +11,10 @@ from ..rewards.spec import RewardSpec
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES, ArenaPool
 from ..sim.observations import LucyObservation
-from ..sim.resets import weighted_mix
 from ..sim.simulation import Simulation
 from ..sim.termination import EpisodeEnds
 from .config import EnvironmentConfig
+from .reset_mix import build_resets
 
 
 def build_simulation(
@@ -27,7 +27,7 @@ def build_simulation(
         RewardFunction(reward, pool.states),
         LucyObservation(pool.states, max_players(settings)),
         ACTION_TABLES[settings.action_table],
-        weighted_mix(settings.resets),
+        build_resets(settings),
         EpisodeEnds(len(modes), settings.timeout, settings.no_touch_timeout),
     )
 

@@ -23,6 +23,7 @@ from .metrics import RolloutMetrics, open_logger
 from .policy import LucyPolicy
 from .ppo import LucyPPO
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
+from .reset_mix import resets_notice
 from .run_dir import RunDirectory
 
 
@@ -99,6 +100,8 @@ def train(
         NonFiniteLossError: see `LucyPPO.train`.
     """
     console = console or Console(quiet=True)
+    if notice := resets_notice(config.environment):
+        console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
         try:
             env = build_env(config.environment, config.seed)

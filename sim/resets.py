@@ -1,6 +1,6 @@
 """Where episodes start: sources of initial states, and their weighted mix."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -165,27 +165,42 @@ SOURCES: dict[str, ResetSource] = {
 }
 
 
-def weighted_mix(weights: Mapping[str, float]) -> ResetSource:
-    """A source that draws from the named sources with the given weights.
+# Those that are built from files: `ReplayStates` and `TrainingPacks`
+FILE_SOURCES = ("replays", "training_packs")
 
-    Args:
-        weights: source name -> weight, not negative; need not add up to one.
+
+def check_weights(weights: Mapping[str, float], names: Collection[str]) -> None:
+    """Make sure that a mix can be drawn from sources with these names.
 
     Raises:
         ValueError: an unknown source, a negative weight or nothing to draw from.
     """
-    unknown = sorted(set(weights) - set(SOURCES))
+    unknown = sorted(set(weights) - set(names))
     if unknown:
-        raise ValueError(f"unknown reset source {unknown}: expected names out of {list(SOURCES)}")
-    total = sum(weights.values())
-    if total <= 0 or min(weights.values()) < 0:
+        raise ValueError(f"unknown reset source {unknown}: expected names out of {list(names)}")
+    if sum(weights.values()) <= 0 or min(weights.values()) < 0:
         raise ValueError(f"reset weights must be >= 0 and not all 0, got {dict(weights)}")
-    sources = [SOURCES[name] for name in weights]
-    shares = np.cumsum(list(weights.values())) / total
+
+
+def weighted_mix(
+    weights: Mapping[str, float], sources: Mapping[str, ResetSource] = SOURCES
+) -> ResetSource:
+    """A source that draws from the named sources with the given weights.
+
+    Args:
+        weights: source name -> weight, not negative; need not add up to one.
+        sources: by name.
+
+    Raises:
+        ValueError: see `check_weights`.
+    """
+    check_weights(weights, sources)
+    shares = np.cumsum(list(weights.values())) / sum(weights.values())
+    mixed = [sources[name] for name in weights]
 
     def draw(rng: np.random.Generator, team_size: int) -> InitialState:
-        index = min(int(np.searchsorted(shares, rng.random(), side="right")), len(sources) - 1)
-        return sources[index](rng, team_size)
+        index = min(int(np.searchsorted(shares, rng.random(), side="right")), len(mixed) - 1)
+        return mixed[index](rng, team_size)
 
     return draw
 

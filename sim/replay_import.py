@@ -1,0 +1,174 @@
+"""Many .replay files as recordings, each read in a process that may die without harm."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .recording import SUFFIX, Recording, RecordingError, load_recording, save_recording
+from .replays import PARSER_SECONDS, ReplayError, read_replay
+
+SECONDS_A_REPLAY = PARSER_SECONDS + 180.0  # a whole game takes 5
+
+_POLL_SECONDS = 0.5  # so that Ctrl-C is heard on Windows
+_MAX_WORKERS = 8  # each takes some 300 MiB
+
+
+class ImportedReplay(NamedTuple):
+    """What became of one file."""
+
+    replay: Path
+    recording: Path | None  # None where it could not be read
+    summary: str  # who played how, or why it could not be read
+
+
+def import_replays(
+    replays: Sequence[Path],
+    directory: Path,
+    *,
+    workers: int | None = None,
+    seconds: float = SECONDS_A_REPLAY,
+) -> Iterator[ImportedReplay]:
+    """Turn .replay files into recordings of the same names, several at once.
+
+    A file that crashes or outlasts its reader costs that process alone. Recordings that are
+    there already are replaced. Closing the iterator ends the processes.
+
+    Args:
+        replays: the files.
+        directory: where the recordings go.
+        workers: processes; default one a processor.
+        seconds: limit for one file.
+
+    Yields:
+        One result a file, in the order in which they are done.
+    """
+    queue = []
+    taken: dict[Path, Path] = {}
+    for replay in replays:
+        target = directory / (replay.stem + SUFFIX)
+        first = taken.setdefault(target, replay)
+        if first == replay:
+            queue.append((replay, target))
+        else:
+            yield ImportedReplay(replay, None, f"has the name of {first}; import it elsewhere")
+    count = min(workers or os.cpu_count() or 1, _MAX_WORKERS, len(queue))
+    readers = [_Reader(seconds) for _ in range(count)]
+    try:
+        queue.reverse()
+        while queue or any(reader.busy for reader in readers):
+            for reader in readers:
+                if queue and not reader.busy:
+                    reader.begin(*queue.pop())
+            wait([reader.connection for reader in readers if reader.busy], _POLL_SECONDS)
+            for reader in readers:
+                if reader.busy and (result := reader.result()) is not None:
+                    yield result
+    finally:
+        for reader in readers:
+            reader.stop()
+
+
+def load_replay(path: Path) -> Recording:
+    """Turn one .replay file into a recording, in a process of its own.
+
+    Raises:
+        ReplayError: it cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="lucy-replays-") as folder:
+        (result,) = import_replays([path], Path(folder), workers=1)
+        if result.recording is None:
+            raise ReplayError(f"{path}: {result.summary}")
+        return load_recording(result.recording)
+
+
+class _Reader:
+    """One process that reads replays, started when needed and after every death again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._process: Any = None
+        self._job: tuple[Path, Path] | None = None
+        self._deadline = 0.0
+
+    @property
+    def busy(self) -> bool:
+        return self._job is not None
+
+    def begin(self, replay: Path, target: Path) -> None:
+        if self._process is None:
+            self._start()
+        self._job = (replay, target)
+        self._deadline = time.monotonic() + self._seconds
+        self.connection.send_bytes(json.dumps([str(replay), str(target)]).encode())
+
+    def result(self) -> ImportedReplay | None:
+        """What became of the file, once that is known."""
+        assert self._job is not None
+        replay, target = self._job
+        done: tuple[bool, str] | None = None
+        try:
+            if self.connection.poll():
+                done = json.loads(self.connection.recv_bytes())
+        except (EOFError, OSError):
+            self._process.join(10)
+            done = False, f"crashed its reader (exit status {self._process.exitcode})"
+            self.stop()
+        if done is None and time.monotonic() > self._deadline:
+            done = False, f"was not read within {self._seconds:g} s"
+            self.stop()
+        if done is None:
+            return None
+        self._job = None
+        read, summary = done
+        return ImportedReplay(replay, target if read else None, summary)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self.connection.close()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._process = None
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._scratch = tempfile.mkdtemp(prefix="lucy-replays-")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_read_all, args=(theirs, self._scratch), daemon=True)
+        self._process.start()
+        theirs.close()
+
+
+def _read_all(connection: Connection, scratch: str) -> None:
+    """Read the replays that come through the connection, until it closes."""
+    # The parent hears Ctrl-C too and ends this process; the parser must die of it itself,
+    # which it would not if the signal were ignored.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    tempfile.tempdir = scratch  # which the parent removes whatever happens here
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # for its lifetime
+    while True:
+        try:
+            replay, target = json.loads(connection.recv_bytes())
+            connection.send_bytes(json.dumps(_read_one(Path(replay), Path(target))).encode())
+        except (EOFError, OSError):
+            return
+
+
+def _read_one(replay: Path, target: Path) -> tuple[bool, str]:
+    try:
+        recording = read_replay(replay)
+        save_recording(target, recording)
+    except (ReplayError, RecordingError) as error:
+        return False, str(error)
+    game = recording.metadata.games[0]
+    score = f"{game.score[0]}:{game.score[1]}"
+    return True, f"{game.blue} {score} {game.orange}, {len(recording.states.score):,} steps"
