@@ -79,7 +79,9 @@ def test_any_number_of_processes_plays_the_same() -> None:
     for env in there:
         for ours, theirs in zip(env.simulation.collect(), collected, strict=True):
             for name, value in theirs._asdict().items():
-                np.testing.assert_allclose(getattr(ours, name), value, rtol=1e-9, err_msg=name)
+                np.testing.assert_allclose(
+                    getattr(ours, name), value, rtol=1e-9, atol=1e-9, err_msg=name
+                )
         assert env.simulation.collect().game.steps == 0
         env.close()
 
