@@ -16,22 +16,30 @@ N_COLUMNS = 33
 N_OTHER_ROWS = 2 + N_BOOST_PADS  # the query, the ball and the pads
 
 BIG_PAD = BOOST_PAD_POSITIONS[:, 2] > 72
-_BIG_PAD_GIVES, _SMALL_PAD_GIVES = 1.0, 0.12
 
 _POS = np.float32(1 / CAR_MAX_SPEED)
 _ANG = np.float32(1 / CAR_MAX_ANGULAR_SPEED)
 
 
-def pad_rows() -> np.ndarray:
-    """The pads as blue sees them, in all that never changes: [34,33] float32."""
-    rows = np.zeros((N_BOOST_PADS, N_COLUMNS), np.float32)
-    rows[:, PAD] = 1
-    rows[:, POSITION:VELOCITY] = BOOST_PAD_POSITIONS / CAR_MAX_SPEED
-    rows[:, BOOST] = np.where(BIG_PAD, _BIG_PAD_GIVES, _SMALL_PAD_GIVES)
-    return rows
+_PAD_POSITIONS = BOOST_PAD_POSITIONS / np.float32(CAR_MAX_SPEED)
+_PAD_GIVES = np.where(BIG_PAD, np.float32(1), np.float32(0.12))
 
 
-PAD_ROWS = pad_rows()
+@numba.njit(cache=True, nogil=True, inline="always")
+def write_pad(pad, turn, x, y, z, timer, out):
+    """Fill a pad's row, relative to (x, y, z); `turn` is -1 for orange."""
+    for column in range(PAD):
+        out[column] = 0
+    out[PAD] = 1
+    out[POSITION] = turn * _PAD_POSITIONS[pad, 0] - x
+    out[POSITION + 1] = turn * _PAD_POSITIONS[pad, 1] - y
+    out[POSITION + 2] = _PAD_POSITIONS[pad, 2] - z
+    for column in range(VELOCITY, BOOST):
+        out[column] = 0
+    out[BOOST] = _PAD_GIVES[pad]
+    out[TIMER] = timer
+    for column in range(ON_GROUND, N_COLUMNS):
+        out[column] = 0
 
 
 # Inlined, as handing over a GameStates costs more than reading from it

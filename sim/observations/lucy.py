@@ -46,7 +46,8 @@ class LucyObservation(Observation):
 
     def update(self, states: GameStates, rows: slice) -> None:
         """Take `previous_action` in as the newest; an episode's start clears the stack."""
-        _push_actions(states, self.actions[rows])
+        # A kernel takes microseconds to unpack a whole GameStates: more than this one runs
+        _push_actions(states.episode_start, states.previous_action, self.actions[rows])
 
     def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
         """See `Observation`."""
@@ -54,17 +55,17 @@ class LucyObservation(Observation):
 
 
 @numba.njit(cache=True, nogil=True)
-def _push_actions(states, actions):
+def _push_actions(starts, newest, actions):
     for a in range(actions.shape[0]):
         for c in range(actions.shape[1]):
-            if states.episode_start[a]:
+            if starts[a]:
                 actions[a, c] = 0
                 continue
             for age in range(ACTION_STACK - 1, 0, -1):
                 for i in range(8):
                     actions[a, c, age, i] = actions[a, c, age - 1, i]
             for i in range(8):
-                actions[a, c, 0, i] = states.previous_action[a, c, i]
+                actions[a, c, 0, i] = newest[a, c, i]
 
 
 @numba.njit(cache=True, nogil=True)

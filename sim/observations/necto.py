@@ -14,13 +14,12 @@ from .entities import (
     N_COLUMNS,
     N_OTHER_ROWS,
     OPPONENT,
-    PAD_ROWS,
     POSITION,
     SELF,
-    TIMER,
     VELOCITY,
     write_ball,
     write_car,
+    write_pad,
 )
 
 _STEP = TICK_SKIP / 1200  # timers count in tens of seconds
@@ -64,10 +63,17 @@ class NectoObservation(Observation):
         # again after 60 steps or after 61
         self.pad_timers = np.zeros((arenas, N_BOOST_PADS))
         self.demo_timers = np.zeros((arenas, cars))
+        self._demo_times = np.full(cars, _DEMO_TIME)
 
     def update(self, states: GameStates, rows: slice) -> None:
         """Let the timers run; an episode's start sets them back."""
-        _run_timers(states, self.pad_timers[rows], self.demo_timers[rows])
+        # A kernel takes microseconds to unpack a whole GameStates: more than this one runs
+        _run_timers(
+            states.episode_start, states.boost_pad_active, self.pad_timers[rows], _PAD_TIMES
+        )
+        _run_timers(
+            states.episode_start, states.car_is_demoed, self.demo_timers[rows], self._demo_times
+        )
 
     def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
         """See `Observation`."""
@@ -75,25 +81,14 @@ class NectoObservation(Observation):
 
 
 @numba.njit(cache=True, nogil=True)
-def _run_timers(states, pad_timers, demo_timers):
-    for a in range(len(pad_timers)):
-        start = states.episode_start[a]
-        for pad in range(pad_timers.shape[1]):
-            timer = 0.0 if start else pad_timers[a, pad]
-            active = states.boost_pad_active[a, pad]
-            pad_timers[a, pad] = _run(timer, active, _PAD_TIMES[pad])
-        for c in range(demo_timers.shape[1]):
-            timer = 0.0 if start else demo_timers[a, c]
-            demo_timers[a, c] = _run(timer, states.car_is_demoed[a, c], _DEMO_TIME)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _run(timer, on, full):
-    """One step of a timer that starts again whenever it has run out."""
-    if not on:
-        return 0.0
-    timer -= _STEP
-    return timer if timer > 0 else full
+def _run_timers(starts, on, timers, full):
+    """One step: a timer runs while its cause is `on`, and starts again when it has run out."""
+    for a in range(len(timers)):
+        for i in range(timers.shape[1]):
+            left = 0.0 if starts[a] else timers[a, i] - _STEP
+            if left <= 0:
+                left = full[i]
+            timers[a, i] = left if on[a, i] else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -131,17 +126,20 @@ def _build_one(states, pad_timers, demo_timers, a, c, out):
             write_car(states, a, other, turn, demo_timers[a, other], car)
     for padded in range(row, first_pad):
         out[padded, MASK] = 1
+    # As locals: stores into `out` would have them read again each time
+    x, y, z = query[POSITION], query[POSITION + 1], query[POSITION + 2]
+    vx, vy, vz = query[VELOCITY], query[VELOCITY + 1], query[VELOCITY + 2]
     for row in range(1, first_pad):
-        for column in range(POSITION, VELOCITY + 3):
-            out[row, column] -= query[column]
-
+        entity = out[row]
+        entity[POSITION] -= x
+        entity[POSITION + 1] -= y
+        entity[POSITION + 2] -= z
+        entity[VELOCITY] -= vx
+        entity[VELOCITY + 1] -= vy
+        entity[VELOCITY + 2] -= vz
     for pad in range(N_BOOST_PADS):
         row = out[first_pad + pad]
-        for column in range(N_COLUMNS):
-            row[column] = PAD_ROWS[pad, column]
-        row[POSITION] = turn * PAD_ROWS[pad, POSITION] - query[POSITION]
-        row[POSITION + 1] = turn * PAD_ROWS[pad, POSITION + 1] - query[POSITION + 1]
-        row[POSITION + 2] -= query[POSITION + 2]
-        for axis in range(3):
-            row[VELOCITY + axis] = -query[VELOCITY + axis]
-        row[TIMER] = pad_timers[a, pad]
+        write_pad(pad, turn, x, y, z, pad_timers[a, pad], row)
+        row[VELOCITY] = -vx
+        row[VELOCITY + 1] = -vy
+        row[VELOCITY + 2] = -vz

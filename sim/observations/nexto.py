@@ -16,15 +16,14 @@ from .entities import (
     N_COLUMNS,
     N_OTHER_ROWS,
     OPPONENT,
-    PAD_ROWS,
     POSITION,
     SELF,
     SPIN,
-    TIMER,
     UP,
     VELOCITY,
     write_ball,
     write_car,
+    write_pad,
 )
 
 
@@ -99,10 +98,13 @@ def _build_one(states, a, c, out):
     for padded in range(row, first_pad - 1):
         out[padded, MASK] = 1
     write_ball(states, a, turn, out[first_pad - 1])
+    # As locals: stores into `out` would have them read again each time
+    x, y, z = query[POSITION], query[POSITION + 1], query[POSITION + 2]
     for row in range(1, first_pad):
         entity = out[row]
-        for axis in range(3):
-            entity[POSITION + axis] -= query[POSITION + axis]
+        entity[POSITION] -= x
+        entity[POSITION + 1] -= y
+        entity[POSITION + 2] -= z
         _rotate(entity, POSITION, sin, cos)
         _rotate(entity, VELOCITY, sin, cos)
         _rotate(entity, FORWARD, sin, cos)
@@ -111,13 +113,8 @@ def _build_one(states, a, c, out):
 
     for pad in range(N_BOOST_PADS):
         row = out[first_pad + pad]
-        for column in range(N_COLUMNS):
-            row[column] = PAD_ROWS[pad, column]
-        row[POSITION] = turn * PAD_ROWS[pad, POSITION] - query[POSITION]
-        row[POSITION + 1] = turn * PAD_ROWS[pad, POSITION + 1] - query[POSITION + 1]
-        row[POSITION + 2] -= query[POSITION + 2]
+        write_pad(pad, turn, x, y, z, states.boost_pad_active[a, pad], row)
         _rotate(row, POSITION, sin, cos)
-        row[TIMER] = states.boost_pad_active[a, pad]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
