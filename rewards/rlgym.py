@@ -10,7 +10,7 @@ from rlgym.rocket_league.api import GameState
 from ..sim.rlgym import game_of
 from ..sim.rlgym_states import Game
 from .function import RewardFunction
-from .spec import RewardSpec
+from .spec import RewardSpec, load_spec
 
 _ARENA, _WHOLE = np.zeros(1, np.int64), slice(0, 1)
 
@@ -22,12 +22,18 @@ class LucyReward(RLGymReward[Hashable, GameState, float]):
     of the game under way: its `names` and `decomposition` tell what each term pays.
     """
 
-    def __init__(self, spec: RewardSpec) -> None:
-        """Pay by a spec, as `load_spec` reads one."""
+    def __init__(self, spec: RewardSpec | str) -> None:
+        """Pay by a spec.
+
+        Args:
+            spec: a spec, or the name of a preset or the path of a TOML file.
+
+        Raises:
+            RewardSpecError: no such preset or file, no TOML, or not a valid reward.
+        """
         self.function: RewardFunction | None = None
-        self._spec = spec
+        self._spec = load_spec(spec) if isinstance(spec, str) else spec
         self._game: Game | None = None
-        self._teams = np.zeros(0, np.int32)
 
     def reset(
         self, agents: list[Hashable], initial_state: GameState, shared_info: dict[str, Any]
@@ -53,8 +59,8 @@ class LucyReward(RLGymReward[Hashable, GameState, float]):
         return {agent: paid[agent] for agent in agents}
 
     def _begin(self, game: Game) -> RewardFunction:
-        teams, self._game = game.states.car_team, game
-        if self.function is None or not np.array_equal(teams, self._teams):
-            self.function, self._teams = RewardFunction(self._spec, game.states), teams
+        if self.function is None or self._game is None or game.states is not self._game.states:
+            self.function = RewardFunction(self._spec, game.states)
+        self._game = game
         self.function.reset(game.states, _ARENA)
         return self.function

@@ -58,10 +58,9 @@ class LucyInfo(SharedInfoProvider[Hashable, GameState]):
         Raises:
             ValueError: the state has no cars.
         """
-        shared_info[_KEY] = game = new_game(initial_state)
+        shared_info[_KEY] = game = new_game(initial_state, shared_info.get(_KEY))
         read_state(initial_state, game)
         self._read_engine(game)
-        game.states.car_ball_touched[:] = False
         game.states.episode_start[:] = True
         return shared_info
 

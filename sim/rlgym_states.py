@@ -15,14 +15,18 @@ _STEP = 1 / STEPS_PER_SECOND  # s
 
 
 class Game(NamedTuple):
-    """One RLGym game as Lucy sees it."""
+    """One episode of an RLGym game as Lucy sees it."""
 
-    states: GameStates  # of one arena, without empty slots
+    states: GameStates  # of one arena, without empty slots; overwritten by each step
     agents: tuple[Hashable, ...]  # whose car each slot holds: blue first, else in RLGym's order
 
 
-def new_game(state: GameState) -> Game:
+def new_game(state: GameState, last: Game | None = None) -> Game:
     """A game with the cars of this state and nothing read yet.
+
+    Args:
+        state: its cars say who plays.
+        last: a game that is over; its states are used again if the teams are the same.
 
     Raises:
         ValueError: the state has no cars.
@@ -31,6 +35,8 @@ def new_game(state: GameState) -> Game:
         raise ValueError("the state has no cars: put a FixedTeamSizeMutator first")
     agents = tuple(sorted(state.cars, key=lambda agent: state.cars[agent].team_num))
     teams = np.array([state.cars[agent].team_num for agent in agents])
+    if last is not None and np.array_equal(last.states.car_team, teams):
+        return Game(last.states, agents)
     return Game(allocate(np.ones((1, len(agents)), np.bool_), teams), agents)
 
 

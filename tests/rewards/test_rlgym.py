@@ -13,7 +13,7 @@ from rlgym.rocket_league.state_mutators import FixedTeamSizeMutator, MutatorSequ
 
 from lucy.rewards.function import RewardFunction
 from lucy.rewards.rlgym import LucyReward
-from lucy.rewards.spec import load_spec
+from lucy.rewards.spec import RewardSpecError, load_spec
 from lucy.sim.actions import ACTION_TABLES
 from lucy.sim.constants import GOAL_THRESHOLD_Y
 from lucy.sim.engine import TEAM_SIZES, ArenaPool
@@ -181,3 +181,8 @@ class OrangeFirst(FixedTeamSizeMutator):
 def test_without_lucys_info_it_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="build RLGym with shared_info_provider=LucyInfo"):
         LucyReward(SPEC).reset([], GameState(), {})
+
+
+def test_an_unknown_reward_names_the_nearest() -> None:
+    with pytest.raises(RewardSpecError, match=r"'lucy-skgg' \(did you mean 'lucy-skg'"):
+        LucyReward("lucy-skgg")
