@@ -126,7 +126,7 @@ class LucyObs(ObsBuilder[Hashable, np.ndarray, GameState, tuple[str, Any]]):
 
     def get_obs_space(self, agent: Hashable) -> tuple[str, Any]:
         """("real", (rows, columns)), or ("real", rows·columns) if flat."""
-        rows, columns = self._kind.n_other_rows + self._max_players, self._kind.n_columns
+        rows, columns = self._kind.shape_for(self._max_players)
         return "real", rows * columns if self._flat else (rows, columns)
 
     def reset(
