@@ -21,11 +21,10 @@ from rlgym.api import (
     RewardFunction,
     RLGym,
     SharedInfoProvider,
-    StateMutator,
 )
 from rlgym.rocket_league.action_parsers import RepeatAction
-from rlgym.rocket_league.api import Car, GameState, PhysicsObject
-from rlgym.rocket_league.common_values import BLUE_TEAM, BOOST_CONSUMPTION_RATE
+from rlgym.rocket_league.api import Car, GameState
+from rlgym.rocket_league.common_values import BLUE_TEAM
 from rlgym.rocket_league.done_conditions import (
     AnyCondition,
     GoalCondition,
@@ -47,7 +46,8 @@ from ..sim.constants import (
     GOAL_BACK_Z,
     TICK_SKIP,
 )
-from ..sim.resets import InitialState, ResetSource
+from ..sim.resets import ResetSource
+from ..sim.rlgym import LucyReset
 
 Agents = list[str]
 SharedInfo = dict[str, Any]
@@ -81,7 +81,7 @@ def make_env(
     engine = RocketSimEngine(rlbot_delay=False)
     return RLGym(
         state_mutator=MutatorSequence(
-            FixedTeamSizeMutator(team_size, team_size), ResetMutator(resets, seed)
+            FixedTeamSizeMutator(team_size, team_size), LucyReset(resets, seed)
         ),
         obs_builder=LucyObs(),
         action_parser=RepeatAction(KbmAction(), repeats=TICK_SKIP),
@@ -122,49 +122,6 @@ def lucy_reward() -> RewardFunction:
         ),
         team_spirit=0.3,
     )
-
-
-class ResetMutator(StateMutator[GameState]):
-    """Places ball, cars and pads as one of Lucy's reset sources draws them."""
-
-    def __init__(self, resets: ResetSource, seed: int) -> None:
-        self._resets = resets
-        self._rng = np.random.default_rng(seed)
-
-    def apply(self, state: GameState, shared_info: SharedInfo) -> None:
-        """Fill in the cars that another mutator has made."""
-        initial = self._resets(self._rng, len(state.cars) // 2)
-        _place(
-            state.ball,
-            initial.ball_position,
-            initial.ball_linear_velocity,
-            initial.ball_angular_velocity,
-        )
-        for row, car in enumerate(state.cars.values()):
-            _place_car(car, initial, row)
-        state.boost_pad_timers[:] = initial.boost_pad_cooldown
-        # RLGym's rate is 33.3 a second, RocketSim's own and the game's a third of the tank
-        state.config.boost_consumption = 100 / 3 / BOOST_CONSUMPTION_RATE
-
-
-def _place(
-    thing: PhysicsObject, position: np.ndarray, velocity: np.ndarray, angular_velocity: np.ndarray
-) -> None:
-    thing.position = position.astype(np.float32)
-    thing.linear_velocity = velocity.astype(np.float32)
-    thing.angular_velocity = angular_velocity.astype(np.float32)
-
-
-def _place_car(car: Car, initial: InitialState, row: int) -> None:
-    _place(
-        car.physics,
-        initial.car_position[row],
-        initial.car_linear_velocity[row],
-        initial.car_angular_velocity[row],
-    )
-    car.physics.rotation_mtx = initial.car_rotation[row].T
-    car.boost_amount = 100 * float(initial.car_boost[row])
-    car.on_ground = bool(initial.car_on_ground[row])
 
 
 class CarCounters(SharedInfoProvider[str, GameState]):

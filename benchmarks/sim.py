@@ -282,7 +282,7 @@ def _watched(simulation: Simulation, watch: _Stopwatch) -> Iterator[None]:
         (pool, "_unpack", "state read"),
         (simulation.reward, "step", "reward"),
         (simulation.statistics, "update", "statistics"),
-        (simulation.observation, "push_actions", "observation"),
+        (simulation.observation, "update", "observation"),
         (simulation.observation, "build", "observation"),
         (simulation.ends, "update", "ends"),
         (simulation, "_restart", "resets"),

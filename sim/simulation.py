@@ -8,7 +8,7 @@ import numpy as np
 
 from .actions import ActionTable
 from .engine import ArenaPool, Chunk
-from .observations import LucyObservation
+from .observations import Observation
 from .resets import ResetSource
 from .state import GameStates, select
 from .statistics import GameStatistics, GameSums
@@ -114,7 +114,7 @@ class Simulation:
         self,
         pool: ArenaPool,
         reward: Reward,
-        observation: LucyObservation,
+        observation: Observation,
         action_table: ActionTable,
         resets: ResetSource,
         ends: EpisodeEnds,
@@ -192,7 +192,7 @@ class Simulation:
         self.pool.step_chunk(chunk, self._controls)
         self.reward.step(states, rows)
         self.statistics.update(states, rows)
-        self.observation.push_actions(states, rows)
+        self.observation.update(states, rows)
         ended = self.ends.update(states, rows)
         if ended.any():
             self._observe(states, rows, self.arrays.terminal)
@@ -213,5 +213,5 @@ class Simulation:
             self.pool.set_state(arena, state)
             self.ends.reset(arena)
             row = slice(arena, arena + 1)
-            self.observation.push_actions(select(self.pool.states, row), row)
+            self.observation.update(select(self.pool.states, row), row)
         self.reward.reset(self.pool.states, arenas)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # Numba's cache looks at the file of a kernel alone, not at the kernels that it calls: after an
 # edit of one of those it would run old code. So each state of the source has a cache of its own.
 _source = b"".join(
-    path.read_bytes() for room in ("sim", "rewards") for path in sorted((ROOT / room).glob("*.py"))
+    path.read_bytes() for room in ("sim", "rewards") for path in sorted((ROOT / room).rglob("*.py"))
 )
 _name = f"lucy-numba-{hashlib.sha256(_source).hexdigest()[:16]}"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _name))

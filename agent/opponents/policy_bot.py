@@ -46,7 +46,7 @@ class PolicyBot:
 
     def act(self, states: GameStates, controls: np.ndarray) -> None:
         """See `Bot`."""
-        self._observation.push_actions(states, self._games)
+        self._observation.update(states, self._games)
         self._observation.build(states, self._games, self._observations)
         own = torch.from_numpy(self._observations[self._own]).to(self._policy.device)
         logits = self._policy.action_logits(own).cpu().numpy()

@@ -18,7 +18,7 @@ def build(observation: LucyObservation, states: GameStates) -> np.ndarray:
 
 
 def push(observation: LucyObservation, states: GameStates) -> None:
-    observation.push_actions(states, slice(0, len(states.car_mask)))
+    observation.update(states, slice(0, len(states.car_mask)))
 
 
 def test_golden(golden) -> None:
@@ -172,6 +172,6 @@ def test_arenas_in_slices_give_the_rows_of_the_whole(random_states: Callable) ->
         states.previous_action[:] = rng.normal(size=states.previous_action.shape)
         push(whole, states)
         for rows in (slice(0, 1), slice(1, 3)):
-            split.push_actions(select(states, rows), rows)
+            split.update(select(states, rows), rows)
             split.build(select(states, rows), rows, parts[split.agents(rows)])
         np.testing.assert_array_equal(parts, build(whole, states))

@@ -13,7 +13,7 @@ from lucy.sim import resets
 from lucy.sim.actions import ACTION_TABLES
 from lucy.sim.constants import STEPS_PER_SECOND
 from lucy.sim.engine import ArenaPool
-from lucy.sim.observations import LucyObservation
+from lucy.sim.observations import OBSERVATIONS, LucyObservation, Observation
 from lucy.sim.resets import InitialState, ResetSource
 from lucy.sim.simulation import Simulation
 from lucy.sim.termination import EpisodeEnds
@@ -29,13 +29,14 @@ def make_env(
     seed: int = 0,
     steps: int = 1000,
     source: ResetSource = MIX,
+    observation: type[Observation] = LucyObservation,
 ) -> RocketLeagueVecEnv:
     pool = ArenaPool(modes, threads=threads)
     states = pool.states
     simulation = Simulation(
         pool,
         RewardFunction(load_spec("lucy-skg"), states),
-        LucyObservation(states, states.car_mask.shape[1]),
+        observation(states, states.car_mask.shape[1]),
         ACTION_TABLES["kbm"],
         source,
         EpisodeEnds(len(modes), timeout=steps / STEPS_PER_SECOND),
@@ -176,9 +177,14 @@ def rollout(env: RocketLeagueVecEnv, steps: int) -> list[np.ndarray]:
     return [np.array(parts) for parts in zip(*played, strict=True)]
 
 
-def test_one_seed_gives_one_rollout_at_any_number_of_threads() -> None:
+@pytest.mark.parametrize("name", OBSERVATIONS)
+def test_one_seed_gives_one_rollout_at_any_number_of_threads(name: str) -> None:
+    kind = OBSERVATIONS[name]
     # Episodes end before a demolished car comes back, at a place that RocketSim does not seed
-    one, two = (rollout(make_env(["1v1"] * 8, threads, steps=40), 300) for threads in (1, 2))
+    one, two = (
+        rollout(make_env(["1v1"] * 8, threads, steps=40, observation=kind), 300)
+        for threads in (1, 2)
+    )
     assert one[2].sum() >= 8 * 2 * 7
     for ours, theirs in zip(one, two, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -3,19 +3,19 @@
 import numba
 import numpy as np
 
-from .constants import CAR_MAX_ANGULAR_SPEED, CAR_MAX_SPEED, ORANGE
-from .state import GameStates
+from ..constants import CAR_MAX_ANGULAR_SPEED, CAR_MAX_SPEED, ORANGE
+from ..state import GameStates
+from .base import MAX_PLAYERS, Observation
 
 ACTION_STACK = 5
 N_FEATURES = 23
 N_COLUMNS = N_FEATURES + 8 * ACTION_STACK + 1
-MAX_PLAYERS = 6
 
 _POS = np.float32(1 / CAR_MAX_SPEED)
 _ANG = np.float32(1 / CAR_MAX_ANGULAR_SPEED)
 
 
-class LucyObservation:
+class LucyObservation(Observation):
     """Builds Lucy's observation and keeps the stack of latest actions that it shows.
 
     Row 0 is the query: the player; then the ball and the players, blue first. Unused
@@ -36,61 +36,36 @@ class LucyObservation:
     """
 
     version = "lucy-1"
+    n_columns = N_COLUMNS
+    n_other_rows = 2
 
     def __init__(self, states: GameStates, max_players: int = MAX_PLAYERS) -> None:
-        """Prepare for these states.
-
-        Args:
-            states: the pool's states, A arenas of C slots.
-            max_players: player rows, at least the cars of the fullest arena. Rows beyond
-                them are padding that a network pays for and learns nothing from.
-
-        Raises:
-            ValueError: fewer rows than an arena has cars.
-        """
-        cars = states.car_mask.sum(axis=1)
-        if cars.max() > max_players:
-            raise ValueError(f"an arena has {cars.max()} cars, the observation {max_players} rows")
-        self.shape = self.shape_for(max_players)
+        """See `Observation`."""
+        super().__init__(states, max_players)
         self.actions = np.zeros((*states.car_mask.shape, ACTION_STACK, 8), np.float32)
-        self._first_agent = np.concatenate([[0], np.cumsum(cars)])
 
-    @staticmethod
-    def shape_for(max_players: int) -> tuple[int, int]:
-        """Rows and columns of one agent's observation."""
-        return 2 + max_players, N_COLUMNS
-
-    def agents(self, rows: slice) -> slice:
-        """The agents (rows of an observation batch) of the arenas in `rows`."""
-        return slice(int(self._first_agent[rows.start]), int(self._first_agent[rows.stop]))
-
-    def push_actions(self, states: GameStates, rows: slice) -> None:
+    def update(self, states: GameStates, rows: slice) -> None:
         """Take `previous_action` in as the newest; an episode's start clears the stack."""
-        _push_actions(states, self.actions[rows])
+        # A kernel takes microseconds to unpack a whole GameStates: more than this one runs
+        _push_actions(states.episode_start, states.previous_action, self.actions[rows])
 
     def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
-        """Write the observations of the arenas in `rows`, whose states are given.
-
-        Args:
-            states: their states.
-            rows: which arenas of the pool they are.
-            out: [agents(rows),2+max_players,64] float32, overwritten.
-        """
+        """See `Observation`."""
         _build(states, self.actions[rows], out)
 
 
 @numba.njit(cache=True, nogil=True)
-def _push_actions(states, actions):
+def _push_actions(starts, newest, actions):
     for a in range(actions.shape[0]):
         for c in range(actions.shape[1]):
-            if states.episode_start[a]:
+            if starts[a]:
                 actions[a, c] = 0
                 continue
             for age in range(ACTION_STACK - 1, 0, -1):
                 for i in range(8):
                     actions[a, c, age, i] = actions[a, c, age - 1, i]
             for i in range(8):
-                actions[a, c, 0, i] = states.previous_action[a, c, i]
+                actions[a, c, 0, i] = newest[a, c, i]
 
 
 @numba.njit(cache=True, nogil=True)
