@@ -70,10 +70,18 @@ def train(
             help="Change a setting, such as ppo.gamma=0.99; repeatable.",
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database of all runs, or none. [default: lucy.db beside the run's directory]",
+        ),
+    ] = None,
 ) -> None:
     """Train an agent by self-play; Ctrl-C stops it with its work saved."""
     from .config import parse_changes
     from .device import parse_device
+    from .store import check_url
     from .train import start_settings
     from .train import train as run_training
 
@@ -87,11 +95,18 @@ def train(
     run_dir = run_dir or Path("runs") / preset
     chosen = parse_device(device)
     config = start_settings(run_dir, preset, changes, resume)
+    store = str(run_dir.parent / "lucy.db") if store is None else store
+    if store == "none":
+        store = None
+    else:
+        check_url(store)
     console.print(
         f"Training {config.environment.mode} in {run_dir} on {chosen}: "
         f"{config.environment.n_agents} agents, {config.rollout_size:,} samples an iteration."
     )
-    result = run_training(config, run_dir, resume=resume, device=chosen, console=console)
+    result = run_training(
+        config, run_dir, resume=resume, device=chosen, console=console, store=store
+    )
     if result.checkpoint is None:
         console.print(f"Stopped before the first checkpoint; {run_dir} can be resumed from zero.")
     elif result.interrupted:

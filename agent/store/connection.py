@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ..errors import LucyError
 from .models import VERSION, SchemaVersion, Table
@@ -45,6 +45,9 @@ class Database:
         self._url, self._patience = parse_url(url), patience
         self.name = self._url.render_as_string(hide_password=True)
         self._engine = self._connect(create)
+        self._reading = self._engine
+        if self._url.get_backend_name() != "sqlite":  # which has no other than serializable
+            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ")
         try:
             if self._version() is None:
                 if not create:
@@ -78,7 +81,7 @@ class Database:
         Raises:
             StoreError: it cannot be read.
         """
-        return self._patiently(lambda: _in_transaction(self._engine, work))
+        return self._patiently(lambda: _in_transaction(self._reading, work))
 
     def _connect(self, create: bool) -> Engine:
         url = self._url
@@ -142,17 +145,17 @@ class Database:
         while True:
             try:
                 return work()
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 if not _is_locked(error) or time.monotonic() > deadline:
                     raise self._explained(error) from error
             time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
 
-    def _explained(self, error: DBAPIError) -> StoreError:
+    def _explained(self, error: SQLAlchemyError) -> StoreError:
         expected, way_out = _EXPLANATIONS.get(
             _sqlite_code(error),
             ("a database that works", "Mend the cause that is named, or name another with --store"),
         )
-        cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no reason"
+        cause = str(getattr(error, "orig", error)).strip().partition("\n")[0] or "no reason"
         return StoreError(f"{self.name}: expected {expected}, but got: {cause}. {way_out}.")
 
     def _missing(self, found: str) -> StoreError:
@@ -255,9 +258,10 @@ def _in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
-def _sqlite_code(error: DBAPIError) -> int:
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the rest says more, see sqlite.org
+def _sqlite_code(error: SQLAlchemyError) -> int:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF  # the higher bits tell the same in more detail
 
 
-def _is_locked(error: DBAPIError) -> bool:
+def _is_locked(error: SQLAlchemyError) -> bool:
     return _sqlite_code(error) == sqlite3.SQLITE_BUSY

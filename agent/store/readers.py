@@ -58,7 +58,7 @@ def list_runs(store: Store) -> list[RunSummary]:
             *(Run.id, Run.name, Run.machine, Run.directory, Run.status, Run.device),
             *(Run.started, Run.updated, Run.steps, Run.iterations),
         )
-        query = (
+        query: Any = (
             select(*columns, Run.metric_names, RunIteration.metrics)
             .outerjoin(RunIteration, newest)
             .order_by(Run.id.desc())
