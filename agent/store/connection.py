@@ -209,7 +209,7 @@ def parse_url(url: str) -> URL:
     Raises:
         StoreUrlError: it is neither.
     """
-    shown = re.sub(r":[^:@/]*@", ":***@", url)
+    shown = re.sub(r"//.*@", "//***@", url)  # no password
     try:
         parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (ArgumentError, ValueError) as error:
@@ -233,8 +233,9 @@ def _engine(url: URL, **options: Any) -> Engine:
         raise StoreUrlError(_expected_url(url.render_as_string(hide_password=True))) from error
     except ModuleNotFoundError as error:
         raise StoreUrlError(
-            f"{url.render_as_string(hide_password=True)}: expected the driver {error.name!r} of "
-            f"this database to be installed: pip install {error.name}"
+            f"{url.render_as_string(hide_password=True)}: expected this database's Python driver "
+            f"{error.name!r} to be installed. For PostgreSQL: pip install "
+            '"lucy-skg[postgresql]"; SQLite needs none.'
         ) from error
 
 
