@@ -127,16 +127,25 @@ def match(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Checkpoints play their likeliest actions.")
     ] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Database to add games and goals to, such as lucy.db."),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Let two bots play; they swap sides from game to game."""
-    from .match_report import play_with_progress, table, to_json
+    from .match_report import play_with_progress, table, to_json, to_matches
     from .opponents import make_bot
+    from .store import Store
 
     first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
+    kept = None if store is None else Store.open(store)  # before anyone plays in vain
     result = play_with_progress(console, first, second, mode.value, games, seed)
     console.print(table(result))
     write_json(json_file, to_json(result))
+    if kept is not None:
+        with kept:
+            kept.add_matches(to_matches(result, seed))
 
 
 @bench.command("sim")
