@@ -134,7 +134,9 @@ def _train(
     store_writer = None
     if store is not None:
         about = {"config": config.model_dump(mode="json"), "versions": versions(config)}
-        store_writer = StoreWriter(store, run, model.num_timesteps, console, device=str(device), **about)
+        store_writer = StoreWriter(
+            store, run, model.num_timesteps, console, device=str(device), **about
+        )
         logger.output_formats.append(store_writer)
     model.bad_batch_directory = run.path
     saved = run.resume_from
