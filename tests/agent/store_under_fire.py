@@ -31,6 +31,7 @@ def fork(store: str, acknowledged: str) -> None:
 
     A fork of this one has everything imported and begins at once.
     """
+    Store.open(store).close()  # imports what SQLAlchemy puts off until then
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
