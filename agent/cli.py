@@ -72,10 +72,18 @@ def train(
             help="Change a setting, such as ppo.gamma=0.99; repeatable.",
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database of all runs, or none. [default: lucy.db beside the run's directory]",
+        ),
+    ] = None,
 ) -> None:
     """Train an agent by self-play; Ctrl-C stops it with its work saved."""
     from .config import parse_changes
     from .device import parse_device
+    from .store import check_url
     from .train import start_settings
     from .train import train as run_training
 
@@ -89,11 +97,18 @@ def train(
     run_dir = run_dir or Path("runs") / preset
     chosen = parse_device(device)
     config = start_settings(run_dir, preset, changes, resume)
+    store = str(run_dir.parent / "lucy.db") if store is None else store
+    if store == "none":
+        store = None
+    else:
+        check_url(store)
     console.print(
         f"Training {config.environment.mode} in {run_dir} on {chosen}: "
         f"{config.environment.n_agents} agents, {config.rollout_size:,} samples an iteration."
     )
-    result = run_training(config, run_dir, resume=resume, device=chosen, console=console)
+    result = run_training(
+        config, run_dir, resume=resume, device=chosen, console=console, store=store
+    )
     if result.checkpoint is None:
         console.print(f"Stopped before the first checkpoint; {run_dir} can be resumed from zero.")
     elif result.interrupted:
@@ -117,14 +132,20 @@ def match(
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Record all games there, as .npz.")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Database to add games and goals to, such as lucy.db."),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Let two bots play; they swap sides from game to game."""
     from .match_recording import MatchRecording
-    from .match_report import play_with_progress, table, to_json
+    from .match_report import play_with_progress, table, to_json, to_matches
     from .opponents import make_bot
+    from .store import Store
 
     first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
+    kept = None if store is None else Store.open(store)  # before anyone plays in vain
     recording = MatchRecording(record, mode.value, games, seed) if record else None
     options = {"record": recording.recorder.append} if recording else {}
     result = play_with_progress(console, first, second, mode.value, games, seed, **options)
@@ -133,6 +154,9 @@ def match(
         recording.save(result)
         console.print(f"Games recorded in {record}.")
     write_json(json_file, to_json(result))
+    if kept is not None:
+        with kept:
+            kept.add_matches(to_matches(result, seed))
 
 
 @replays.command("import")

@@ -14,6 +14,15 @@ from .opponents import Bot
 GAME_SECONDS = 300.0
 
 
+class GoalScored(NamedTuple):
+    """One goal of a match."""
+
+    game: int
+    seconds: float  # of play since the game began
+    by_first: bool  # for the first bot, else for the second
+    ball_speed: float  # uu/s
+
+
 class MatchResult(NamedTuple):
     """G games between two bots; where an axis is the bots', the first comes first."""
 
@@ -22,6 +31,7 @@ class MatchResult(NamedTuple):
     seconds: float  # of each game
     figures: dict[str, np.ndarray]  # name -> [G,2]
     cars: int  # of each bot
+    scored: tuple[GoalScored, ...] = ()  # in the order of play
 
     @property
     def goals(self) -> tuple[int, int]:
@@ -113,15 +123,16 @@ def _play(
         for bot in bots:
             bot.act(states, controls)
         pool.step(controls)
-        tally.update(states)
+        tally.update(states, step)
         record(states, everywhere)
-        scored = np.flatnonzero(np.abs(states.ball_position[:, 1]) > GOAL_THRESHOLD_Y)
-        for game in scored.tolist():
+        fallen = np.flatnonzero(np.abs(states.ball_position[:, 1]) > GOAL_THRESHOLD_Y)
+        for game in fallen.tolist():
             kick_off(game)
-        record(states, scored)
+        record(states, fallen)
         on_step(states, step)
-    figures = tally.by_bot(first_cars)
-    return MatchResult((bots[0].name, bots[1].name), mode, seconds, figures, cars // 2)
+    names = (bots[0].name, bots[1].name)
+    figures, scored = tally.by_bot(first_cars), tally.scored(first_cars)
+    return MatchResult(names, mode, seconds, figures, cars // 2, scored)
 
 
 class _Tally:
@@ -132,14 +143,25 @@ class _Tally:
         self._touching = np.zeros(states.car_mask.shape, np.bool_)
         self._touches = np.zeros(states.car_mask.shape, np.int64)
         self._goals = np.zeros((len(states.score), 2), np.int64)
+        self._scored: list[tuple[int, int, bool, float]] = []
         self._states = states
 
-    def update(self, states: GameStates) -> None:
+    def update(self, states: GameStates, step: int) -> None:
         y = states.ball_position[:, 1]
         self._goals[:, BLUE] += y > GOAL_THRESHOLD_Y
         self._goals[:, ORANGE] += y < -GOAL_THRESHOLD_Y
         self._touches += states.car_ball_touched & ~self._touching
         self._touching[:] = states.car_ball_touched
+        for game in np.flatnonzero(np.abs(y) > GOAL_THRESHOLD_Y).tolist():
+            speed = float(np.linalg.norm(states.ball_linear_velocity[game]))
+            self._scored.append((game, step, bool(y[game] > 0), speed))
+
+    def scored(self, first_cars: np.ndarray) -> tuple[GoalScored, ...]:
+        """Every goal, by bot."""
+        return tuple(
+            GoalScored(game, step / STEPS_PER_SECOND, by_blue == bool(first_cars[game, 0]), speed)
+            for game, step, by_blue, speed in self._scored
+        )
 
     def by_bot(self, first_cars: np.ndarray) -> dict[str, np.ndarray]:
         """Every figure by game and bot: [G,2] each."""

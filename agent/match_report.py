@@ -9,6 +9,7 @@ from rich.table import Table
 from ..sim.constants import STEPS_PER_SECOND
 from .match import GAME_SECONDS, MatchResult, play
 from .opponents import Bot
+from .store import Goal, Match
 
 
 def play_with_progress(
@@ -56,6 +57,34 @@ def to_json(result: MatchResult) -> dict[str, Any]:
         "per_car_and_minute": {name: list(result.per_minute(name)) for name in result.figures},
         "games": {name: values.tolist() for name, values in result.figures.items()},
     }
+
+
+def to_matches(result: MatchResult, seed: int) -> list[Match]:
+    """The games as the store keeps them.
+
+    Args:
+        result: of the match.
+        seed: that it was played with.
+    """
+
+    def pair(figure: str, game: int) -> tuple[int, int]:
+        first, second = result.figures[figure][game].tolist()
+        return first, second
+
+    return [
+        Match(
+            result.names,
+            result.mode,
+            seed,
+            game,
+            first_is_blue=game % 2 == 0,
+            seconds=result.seconds,
+            score=pair("goals", game),
+            goals=tuple(Goal(*goal[1:]) for goal in result.scored if goal.game == game),
+            figures={name: pair(name, game) for name in result.figures if name != "goals"},
+        )
+        for game in range(len(result.figures["goals"]))
+    ]
 
 
 def _goal_shares(result: MatchResult) -> list[float]:

@@ -59,13 +59,16 @@ def read_metrics(path: Path) -> list[dict[str, float | None]]:
 
 
 def open_logger(run: RunDirectory, steps: int) -> Logger:
-    """The run's logger, going on after `steps`: what was logged beyond them is taken back."""
+    """The run's logger, going on after `steps`: what was logged beyond them is taken back.
+
+    More outputs may be appended; they come after the file, which has every iteration first.
+    """
     path = run.path / "metrics.jsonl"
     kept = [line for line in read_metrics(path) if (line[STEP] or 0) <= steps]
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
     temporary.replace(path)
-    outputs = [JsonLinesWriter(path), TensorBoardOutputFormat(str(run.tensorboard))]
+    outputs: list[KVWriter] = [JsonLinesWriter(path), TensorBoardOutputFormat(str(run.tensorboard))]
     return Logger(str(run.path), outputs)
 
 

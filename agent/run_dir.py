@@ -21,6 +21,7 @@ class RunDirectory:
 
     Attributes:
         path: The directory itself.
+        resume: Whether this goes on with the run in it.
         resume_from: The newest whole checkpoint when resuming, or None to start from the
             beginning; set when the context is entered.
     """
@@ -34,7 +35,7 @@ class RunDirectory:
         """
         self.path = path
         self.resume_from: Path | None = None
-        self._resume = resume
+        self.resume = resume
         self._lock = FileLock(path / "run.lock")
 
     @property
@@ -62,12 +63,12 @@ class RunDirectory:
             RunDirectoryError: The directory cannot be written, is in use, already holds a run
                 that would be mixed with a new one, or holds none to resume.
         """
-        if self._resume and not self.path.is_dir():
+        if self.resume and not self.path.is_dir():
             raise self._nothing_to_resume("there is no such directory")
         self._check_writable()
         self._acquire()
         try:
-            if self._resume:
+            if self.resume:
                 self._find_resume_point()
             else:
                 self._check_unused()

@@ -25,6 +25,7 @@ from .ppo import LucyPPO
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
 from .run_dir import RunDirectory
+from .store_writer import StoreWriter, stored
 
 
 class TrainResult(NamedTuple):
@@ -81,6 +82,7 @@ def train(
     device: torch.device | None = None,
     console: Console | None = None,
     seconds: float = float("inf"),
+    store: str | None = None,
 ) -> TrainResult:
     """Train until the config's steps are done, the user interrupts, or the time is up.
 
@@ -93,6 +95,8 @@ def train(
         device: default the CPU.
         console: default none is written to.
         seconds: after which the training ends, with its last iteration left out.
+        store: URL of the database that gets every iteration; one that fails is warned of and
+            does not end the training. Default none.
 
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
@@ -106,9 +110,8 @@ def train(
         try:
             env = build_env(config.environment, config.seed)
             try:
-                return _train(
-                    config, run, env, device or torch.device("cpu"), console, interruption
-                )
+                chosen = device or torch.device("cpu")
+                return _train(config, run, env, chosen, console, interruption, store)
             finally:
                 env.close()
         except WorkerError as error:
@@ -122,13 +125,22 @@ def _train(
     device: torch.device,
     console: Console,
     interruption: Interruption,
+    store: str | None,
 ) -> TrainResult:
     model = build_model(config, env, device)
     if run.resume_from is not None:
         _restore(model, env, config, run.resume_from)
         console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps.")
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
-    model.set_logger(open_logger(run, model.num_timesteps))
+    logger = open_logger(run, model.num_timesteps)
+    model.set_logger(logger)
+    store_writer = None
+    if store is not None:
+        about = {"config": config.model_dump(mode="json"), "versions": versions(config)}
+        store_writer = StoreWriter(
+            store, run, model.num_timesteps, console, device=str(device), **about
+        )
+        logger.output_formats.append(store_writer)
     model.bad_batch_directory = run.path
     saved = run.resume_from
     steps = model.num_timesteps
@@ -141,17 +153,18 @@ def _train(
     model.after_iteration = save
     progress = ProgressCallback(console, config.steps, interruption)
     terms = [term.name for term in load_spec(config.environment.reward).terms]
-    try:
-        if model.num_timesteps < config.steps:
-            model.learn(
-                config.steps - model.num_timesteps,
-                CallbackList([RolloutMetrics(terms), progress]),
-                log_interval=None,  # pyright: ignore[reportArgumentType]  # logged after the update
-                reset_num_timesteps=False,
-            )
-    finally:
-        progress.close()
-        model.logger.close()
+    with stored(store_writer, interruption):
+        try:
+            if model.num_timesteps < config.steps:
+                model.learn(
+                    config.steps - model.num_timesteps,
+                    CallbackList([RolloutMetrics(terms), progress]),
+                    log_interval=None,  # pyright: ignore[reportArgumentType]  # after the update
+                    reset_num_timesteps=False,
+                )
+        finally:
+            progress.close()
+            model.logger.close()
     return TrainResult(saved, steps, interruption.by_user)
 
 

@@ -163,6 +163,7 @@ class _Lucy:
             processes=cores,
             reward="lucy-skg",
             resets=RESET_MIX,
+            replays=None,
             timeout=300.0,
             no_touch_timeout=45.0,
         )

@@ -200,7 +200,7 @@ class ArenaPool:
                 parts.append(row.T)
                 flips[first + slot] = row.item(0, _ON_GROUND) > 0 or _has_flip(car.get_state())
         # RocketSim's arrays lie column by column; joining their bytes is faster than concatenating
-        self._raw_bytes[8 * at[arenas.start] : 8 * at[arenas.stop]] = b"".join(parts)
+        self._raw_bytes[8 * at[arenas.start] : 8 * at[arenas.stop]] = b"".join(parts)  # pyright: ignore[reportArgumentType]
 
     def _respawn(self, arena: int, slot: int) -> None:
         """Place a car that is back from a demolition: RocketSim draws the spot by the clock."""

@@ -84,7 +84,8 @@ class ReplayStates:
                 there = ", ".join(f"{own}v{own}" for own in self._tables) or "none at all"
                 raise ReplayStatesError(
                     f"{path}: has no usable state of {size}v{size} or larger play (it has "
-                    f"{there}); record or import such games, or take `replays` out of environment.resets"
+                    f"{there}); record or import such games, or take `replays` out of "
+                    "environment.resets"
                 )
             self._serving[size] = larger[0]
 

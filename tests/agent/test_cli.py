@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lucy.agent.cli import main
+from lucy.agent.store import Store, readers
 
 from .conftest import TINY
 
@@ -28,7 +29,7 @@ def lucy(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run, figures = tmp_path / "run", tmp_path / "match.json"
+    run, figures, store = tmp_path / "run", tmp_path / "match.json", str(tmp_path / "lucy.db")
     train = ["train", "--preset", "lucy-cpu", "--run-dir", str(run), "--device", "cpu"]
     status, out, err = lucy(capsys, *train, "--steps", "64", "--mode", "2v2", *SETTINGS)
     assert (status, err) == (0, "")
@@ -41,13 +42,30 @@ def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "Done: 256 steps" in out
 
     status, out, err = lucy(
-        capsys, "match", str(run), "random", "--games", "1", "--mode", "2v2", "--json", str(figures)
+        capsys,
+        *("match", str(run), "random", "--games", "1", "--mode", "2v2"),
+        *("--json", str(figures), "--store", store),
     )
     assert (status, err) == (0, "")
     assert "share of goals" in out
     data = json.loads(figures.read_text())
     assert data["bots"] == [str(run), "random"]
     assert data["mode"] == "2v2"
+
+    with Store.open(store, create=False) as opened:  # where the training went by default
+        (summary,) = readers.list_runs(opened)
+        matches = readers.read_matches(opened, (str(run), "random"), "2v2")
+        goals = readers.read_goals(opened)
+    assert (summary.name, summary.steps, summary.status) == ("run", 256, "finished")
+    assert matches[["first_goals", "second_goals"]].to_numpy().tolist() == data["games"]["goals"]
+    assert len(goals) == sum(data["goals"])
+
+
+def test_training_without_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "--preset", "lucy-cpu", "--run-dir", str(tmp_path / "run"), *SETTINGS]
+    status, _, err = lucy(capsys, *command, "--steps", "64", "--device", "cpu", "--store", "none")
+    assert (status, err) == (0, "")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +78,8 @@ def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["train", "--preset", "lucy-cpu", "--steps", "0"], "steps"),
         (["train", "--preset", "lucy-cpu", "--device", "cuda:9"], "cannot use device 'cuda:9'"),
         (["train", "--resume"], "nothing to resume in"),
+        (["train", "--preset", "lucy-cpu", "--store", "sqlite://a.db"], "three slashes"),
+        (["match", "chaser", "idle", "--store", "no/such/lucy.db"], "a folder that exists"),
         (["match", "chaser", "nobody"], "unknown bot 'nobody'"),
     ],
 )

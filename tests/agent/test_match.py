@@ -65,6 +65,10 @@ def test_goals_count_for_the_side_that_the_bot_plays() -> None:
     assert first > second
     assert sum(result.results) == 4
     assert result.per_minute("touches")[0] > 5 * result.per_minute("touches")[1]
+    for game, goals in enumerate(result.figures["goals"].tolist()):
+        scored = [goal.by_first for goal in result.scored if goal.game == game]
+        assert [scored.count(True), scored.count(False)] == goals
+    assert all(0 < goal.seconds <= 120 and goal.ball_speed < 6000 for goal in result.scored)
 
 
 def test_figures_add_up() -> None:

@@ -1,0 +1,33 @@
+"""The store: what trainings, matches and ratings leave behind, in one database.
+
+`Store` writes; `lucy.agent.store.readers` reads into data frames. Neither imports torch.
+"""
+
+from .connection import StoreError, StoreUrlError, check_url
+from .store import RunWriter, Store
+from .values import (
+    STATISTICS,
+    ComponentStatistics,
+    Goal,
+    Iteration,
+    Match,
+    Rating,
+    Recording,
+    RunStatus,
+)
+
+__all__ = [
+    "STATISTICS",
+    "ComponentStatistics",
+    "Goal",
+    "Iteration",
+    "Match",
+    "Rating",
+    "Recording",
+    "RunStatus",
+    "RunWriter",
+    "Store",
+    "StoreError",
+    "StoreUrlError",
+    "check_url",
+]
