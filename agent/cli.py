@@ -1,4 +1,4 @@
-"""The command line: `lucy train`, `match`, `replays`, `bench`, `demo`.
+"""The command line: `lucy train`, `match`, `rewards`, `replays`, `bench`, `demo`.
 
 Commands import what they need when they run, so that `--help` answers at once.
 """
@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from .cli_rewards import rewards
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -23,6 +25,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measure this machine, side by si
 app.add_typer(bench, name="bench")
 replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.")
 app.add_typer(replays, name="replays")
+app.add_typer(rewards, name="rewards")
 
 console = Console()
 
@@ -199,6 +202,20 @@ def bench_sim(
             progress=lambda done: progress.update(task, completed=done),
         )
     sim.print_result(console, result)
+    write_json(json_file, asdict(result))
+
+
+@bench.command("rewards")
+def bench_rewards(
+    mode: Annotated[Mode, typer.Option(help="Cars a side.")] = Mode.TWO,
+    arenas: Annotated[int, typer.Option(min=1, help="Arenas at once.")] = 64,
+    json_file: JsonFile = None,
+) -> None:
+    """Rewards with and without their decomposition, and observations, beside plain NumPy."""
+    from ..benchmarks import rewards as measured
+
+    result = measured.run(mode=mode.value, arenas=arenas)
+    measured.print_result(console, result)
     write_json(json_file, asdict(result))
 
 

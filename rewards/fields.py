@@ -232,19 +232,19 @@ def gather(sources, fields, team, row, n, out):
             elif turns == _OTHER_TEAM:
                 start += 1 - team[c]
             end = start + n * per_arena
-            target = out[field, c * n : (c + 1) * n]
+            k = c * n
             if kind == 0:
                 floats = carray(_pointer(address, np.float32(0)), end)
                 for i in range(n):
-                    target[i] = sign * floats[start + i * per_arena]
+                    out[field, k + i] = sign * floats[start + i * per_arena]
             elif kind == 1:
                 integers = carray(_pointer(address, np.int32(0)), end)
                 for i in range(n):
-                    target[i] = integers[start + i * per_arena]
+                    out[field, k + i] = integers[start + i * per_arena]
             else:
                 flags = carray(_pointer(address, np.uint8(0)), end)
                 for i in range(n):
-                    target[i] = flags[start + i * per_arena]
+                    out[field, k + i] = flags[start + i * per_arena]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -20,7 +20,7 @@ from .statistics import RewardSums, add_sums
 
 BLOCK = 32  # arenas that are worked on at a time, so that they stay in cache
 _READ, _PAY = 1, 2  # the halves of a step: custom components run between them
-_KNOWN_STATES = 64  # whose tables of sources are kept
+_KNOWN_STATES = 256  # whose tables of sources are kept
 
 
 class Decomposition(NamedTuple):
@@ -258,9 +258,8 @@ def _read(table, read, arena, n, now_fields, past_fields, team, kept, now, past)
     derive(now_fields, now, len(team) * n)
     for field in past_fields:
         for c in range(len(team)):
-            source, target = kept[field, c, arena : arena + n], past[field, c * n : (c + 1) * n]
             for i in range(n):
-                target[i] = source[i]
+                past[field, c * n + i] = kept[field, c, arena + i]
 
 
 @kernel
@@ -268,9 +267,8 @@ def _keep(past_fields, team, n, arena, now, kept):
     """Keep of a block what its next step will look back at."""
     for field in past_fields:
         for c in range(len(team)):
-            source, target = now[field, c * n : (c + 1) * n], kept[field, c, arena : arena + n]
             for i in range(n):
-                target[i] = source[i]
+                kept[field, c, arena + i] = now[field, c * n + i]
 
 
 @kernel

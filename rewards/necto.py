@@ -42,13 +42,6 @@ small = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True
 
 
 @small
-def _in_play(now, past, i):
-    """1, or 0 on the step of a goal."""
-    goals = now[TEAM_GOALS, i] + now[CONCEDED, i] - past[TEAM_GOALS, i] - past[CONCEDED, i]
-    return 1.0 if goals <= 0 else 0.0
-
-
-@small
 def _scored(now, past, i):
     return 1.0 if now[TEAM_GOALS, i] > past[TEAM_GOALS, i] else 0.0
 
@@ -56,6 +49,12 @@ def _scored(now, past, i):
 @small
 def _conceded(now, past, i):
     return 1.0 if now[CONCEDED, i] > past[CONCEDED, i] else 0.0
+
+
+@small
+def _in_play(now, past, i):
+    """1, or 0 on the step of a goal."""
+    return (1.0 - _scored(now, past, i)) * (1.0 - _conceded(now, past, i))
 
 
 @small

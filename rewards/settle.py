@@ -19,7 +19,7 @@ def _mass(x):
 
 
 @summing
-def _add_moments(x, moments):
+def _add_moments(x, moments, kind, k):
     total, squares, mass, positive, negative = 0.0, 0.0, 0.0, 0, 0
     for i in range(x.size):
         total += x[i]
@@ -27,27 +27,44 @@ def _add_moments(x, moments):
         mass += abs(x[i])
         positive += x[i] > 0
         negative += x[i] < 0
-    moments[0] += total
-    moments[1] += squares
-    moments[2] += mass
-    moments[3] += positive
-    moments[4] += negative
+    moments[kind, k, 0] += total
+    moments[kind, k, 1] += squares
+    moments[kind, k, 2] += mass
+    moments[kind, k, 3] += positive
+    moments[kind, k, 4] += negative
+
+
+@summing
+def _add_totals(x, mask, totals):
+    cars, total, squares = 0.0, 0.0, 0.0
+    for i in range(x.size):
+        cars += mask[i]
+        total += x[i]
+        squares += x[i] * x[i]
+    totals[0] += cars
+    totals[1] += total
+    totals[2] += squares
 
 
 @kernel
-def mask_value(values, mask, out):
-    """The values of the cars that there are, 0 in empty slots."""
+def mask_value(values, row, mask, out):
+    """A row of values where there is a car, 0 in empty slots."""
     for i in range(out.size):
-        out[i] = values[i] if mask[i] > 0 else 0.0
+        out[i] = values[row, i] if mask[i] > 0 else 0.0
+
+
+# Kernels take whole arrays and indices: a slice for each row would cost more than the row
 
 
 @kernel
-def shape(value, weight, gamma, first, n, level, out):
+def shape(value, weight, gamma, first, k, n, arena, level, out):
     """F = w (γ Φ(s') - Φ(s)), 0 on an episode's first step; keeps Φ(s') in `level`."""
-    for i in range(n):
-        gain = weight * (gamma * value[i] - level[i])
-        out[i] = 0.0 if first[i] else gain
-        level[i] = value[i]
+    for c in range(level.shape[1]):
+        for i in range(n):
+            reached = value[c * n + i]
+            gain = weight * (gamma * reached - level[k, c, arena + i])
+            out[c * n + i] = 0.0 if first[arena + i] else gain
+            level[k, c, arena + i] = reached
 
 
 @kernel
@@ -55,6 +72,27 @@ def weigh(value, weight, out):
     """Weight times value."""
     for i in range(out.size):
         out[i] = weight * value[i]
+
+
+@kernel
+def write_term(k, value, weight, paid, reward, n, write, parts):
+    """Write a term's row of the decomposition."""
+    for c in range(parts.shape[2]):
+        for i in range(n):
+            parts[VALUE, k, c, write + i] = value[c * n + i]
+            parts[WEIGHTED, k, c, write + i] = weight * value[c * n + i]
+        for i in range(n):
+            parts[UNDISTRIBUTED, k, c, write + i] = paid[c * n + i]
+            parts[REWARD, k, c, write + i] = reward[c * n + i]
+
+
+@kernel
+def write_nothing(k, n, write, parts):
+    """Write the row of a term that is 0 for all cars of a block, as most events are."""
+    for kind in range(parts.shape[0]):
+        for c in range(parts.shape[2]):
+            for i in range(n):
+                parts[kind, k, c, write + i] = 0.0
 
 
 @kernel
@@ -79,14 +117,15 @@ def distribute(paid, mask, team, shares, n, team_spirit, zero_sum, means, out):
         start = team[c] * n
         for i in range(n):
             means[start + i] += paid[c * n + i]
-    for i in range(2 * n):
-        means[i] *= shares[i]
+    for i in range(n):
+        blue, orange = means[i] * shares[i], means[n + i] * shares[n + i]
+        means[i] = team_spirit * blue - zero_sum * orange
+        means[n + i] = team_spirit * orange - zero_sum * blue
+    own_share = 1.0 - team_spirit
     for c in range(len(team)):
-        own = team[c] * n
-        other = n - own
+        start = team[c] * n
         for i in range(n):
-            shared = team_spirit * means[own + i] - zero_sum * means[other + i]
-            reward = (1.0 - team_spirit) * paid[c * n + i] + shared
+            reward = own_share * paid[c * n + i] + means[start + i]
             out[c * n + i] = reward if mask[c * n + i] > 0 else 0.0
 
 
@@ -95,13 +134,6 @@ def add(x, out):
     """Add x to out."""
     for i in range(out.size):
         out[i] += x[i]
-
-
-@kernel
-def store(x, out):
-    """Write a slot's row of numbers as float32."""
-    for i in range(out.size):
-        out[i] = x[i]
 
 
 @kernel
@@ -120,7 +152,7 @@ def settle(
     write,
     parts,
     total,
-    sums,
+    moments,
     totals,
 ):
     """Pay the n arenas of a block, whose values are computed, from arena `arena` on.
@@ -140,7 +172,7 @@ def settle(
         write: the row of `parts` and `total` that the first arena goes to.
         parts: [4,K,C,rows] float32 decomposition.
         total: [rows,C] float32.
-        sums: [2,K,N_MOMENTS] statistics of value and reward.
+        moments: [2,K,N_MOMENTS] statistics of value and reward.
         totals: [3] car-steps, sum and sum of squares of the total.
     """
     gamma, team_spirit, zero_sum, decompose = sharing[0], sharing[1], sharing[2], sharing[3] > 0
@@ -148,38 +180,29 @@ def settle(
     m = cars * n
     value, paid, reward, whole = scratch[0, :m], scratch[1, :m], scratch[2, :m], scratch[3, :m]
     shares, means = scratch[4, : 2 * n], scratch[5, : 2 * n]
-    starts = first[arena : arena + n]
     team_shares(mask, team, n, shares)
     for i in range(m):
         whole[i] = 0.0
     for k in range(len(weight)):
-        mask_value(values[term[k], :m], mask, value)
+        mask_value(values, term[k], mask, value)
+        silent = _mass(value) == 0.0
         if k < len(level):
-            for c in range(cars):
-                shape(
-                    value[c * n : (c + 1) * n],
-                    weight[k],
-                    gamma,
-                    starts,
-                    n,
-                    level[k, c, arena : arena + n],
-                    paid[c * n : (c + 1) * n],
-                )
-        else:
+            shape(value, weight[k], gamma, first, k, n, arena, level, paid)
+        elif not silent:
             weigh(value, weight[k], paid)
+        elif decompose:
+            write_nothing(k, n, write, parts)
+            continue
+        else:
+            continue
         if not decompose:
             add(paid, whole)
             continue
         distribute(paid, mask, team, shares, n, team_spirit, zero_sum, means, reward)
         add(reward, whole)
-        _add_moments(value, sums[0, k])
-        _add_moments(reward, sums[1, k])
-        for c in range(cars):
-            row = value[c * n : (c + 1) * n]
-            store(row, parts[VALUE, k, c, write : write + n])
-            weigh(row, weight[k], parts[WEIGHTED, k, c, write : write + n])
-            store(paid[c * n : (c + 1) * n], parts[UNDISTRIBUTED, k, c, write : write + n])
-            store(reward[c * n : (c + 1) * n], parts[REWARD, k, c, write : write + n])
+        _add_moments(value, moments, 0, k)
+        _add_moments(reward, moments, 1, k)
+        write_term(k, value, weight[k], paid, reward, n, write, parts)
     if not decompose:
         distribute(whole, mask, team, shares, n, team_spirit, zero_sum, means, reward)
         for i in range(m):
@@ -187,7 +210,5 @@ def settle(
     for c in range(cars):
         for i in range(n):
             total[write + i, c] = whole[c * n + i]
-    for i in range(m):
-        totals[0] += mask[i]
-        totals[1] += whole[i]
-        totals[2] += whole[i] * whole[i]
+    if decompose:
+        _add_totals(whole, mask, totals)

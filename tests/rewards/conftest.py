@@ -30,7 +30,11 @@ def random_states() -> Callable[[np.random.Generator, Sequence[str]], GameStates
         states.ball_linear_velocity[:] = _vectors(rng, (len(modes), 3), BALL_MAX_SPEED)
         states.car_linear_velocity[:] = _vectors(rng, states.car_position.shape, CAR_MAX_SPEED)
         states.car_boost[:] = rng.random(mask.shape)
-        for flags in (states.car_ball_touched, states.car_is_demoed):
+        for vectors in (states.car_forward, states.car_right, states.car_up):
+            vectors[:] = _vectors(rng, vectors.shape, 1.0)
+        states.previous_action[:] = rng.uniform(-1, 1, states.previous_action.shape)
+        flags_of_cars = (states.car_ball_touched, states.car_is_demoed)
+        for flags in (*flags_of_cars, states.car_on_ground, states.car_has_flip):
             flags[:] = rng.random(mask.shape) < 0.5
         counters = (states.car_goals, states.car_saves, states.car_shots, states.car_demos)
         for counter in (*counters, states.score):

@@ -7,137 +7,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lucy.rewards.components import COMPONENTS
+from lucy.benchmarks.reward_twin import TWINS, R, TwinReward
+from lucy.rewards.combine import krc
 from lucy.rewards.function import RewardFunction
-from lucy.rewards.krc import krc
-from lucy.rewards.spec import RewardSpec, Term, load_spec
+from lucy.rewards.registry import COMPONENTS
+from lucy.rewards.spec import RewardSpec, load_spec
 from lucy.sim.constants import BALL_MAX_SPEED
 from lucy.sim.state import GameStates, allocate, select, team_slots
 
 LUCY = load_spec("lucy-skg")
 MIXED = ["1v1", "3v3", "2v2"]
 EVERY_COMPONENT = RewardSpec.model_validate({"events": [{"component": c} for c in COMPONENTS]})
-
-
-# The twin: REFERENCE.md, over [A,C] in float64
-
-
-class Game:
-    """The states in team-relative coordinates: every car attacks the goal at +y."""
-
-    def __init__(self, states: GameStates) -> None:
-        turn = np.where(states.car_team == 1, -1.0, 1.0)[:, None] * [1, 1, 0] + [0, 0, 1]
-        self.p = states.car_position * turn
-        self.v_p = states.car_linear_velocity * turn
-        self.b = states.ball_position[:, None] * turn
-        self.v_b = states.ball_linear_velocity[:, None] * turn
-        self.boost = states.car_boost.astype(np.float64)
-        self.touched = states.car_ball_touched.astype(int)
-        self.demoed = states.car_is_demoed.astype(int)
-        self.goals, self.saves = states.car_goals, states.car_saves
-        self.shots, self.demos = states.car_shots, states.car_demos
-        self.team_goals = states.score[:, states.car_team]
-        self.conceded = states.score[:, 1 - states.car_team]
-
-
-GOAL = np.array([0, 6000, 321.3875])
-OWN_GOAL = np.array([0, -6000, 321.3875])
-R = 92.75
-
-
-def norm(x: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(x, axis=-1)
-
-
-def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x * y).sum(-1) / (norm(x) * norm(y))
-
-
-def unit_dot(direction: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    return (direction * velocity).sum(-1) / norm(direction)
-
-
-def ball_to(now: Game, goal: np.ndarray, dispersion: float) -> np.ndarray:
-    return np.exp(-0.5 * (norm(now.b - goal) - (880 + R)) / (6000 * dispersion))
-
-
-def acceleration(now: Game, before: Game) -> np.ndarray:
-    gain = unit_dot(GOAL - now.b, now.v_b) - unit_dot(GOAL - before.b, before.v_b)
-    return now.touched * gain / 2300
-
-
-def increase(field: str) -> Callable[[Game, Game], np.ndarray]:
-    return lambda now, before: np.maximum(0, getattr(now, field) - getattr(before, field))
-
-
-TWINS = {
-    "distance_player_to_ball": lambda now, _, dispersion, density: (
-        np.exp(-0.5 * (norm(now.p - now.b) - R) / (2300 * dispersion)) ** (1 / density)
-    ),
-    "distance_ball_to_goal_difference": lambda now, _, offense_dispersion, defense_dispersion: (
-        ball_to(now, GOAL, offense_dispersion) - ball_to(now, OWN_GOAL, defense_dispersion)
-    ),
-    "velocity_ball_to_goal": lambda now, _: unit_dot(GOAL - now.b, now.v_b) / 6000,
-    "velocity_player_to_ball": lambda now, _: unit_dot(now.b - now.p, now.v_p) / 2300,
-    "align_ball_to_goal": lambda now, _, defense, offense: (
-        defense * cosine(now.b - now.p, now.p - OWN_GOAL)
-        + offense * cosine(now.b - now.p, GOAL - now.p)
-    ),
-    "save_boost": lambda now, _: np.sqrt(now.boost),
-    "touch_ball_to_goal_acceleration": acceleration,
-    "event_goal": increase("goals"),
-    "event_team_goal": increase("team_goals"),
-    "event_concede": increase("conceded"),
-    "event_touch": increase("touched"),
-    "event_shot": increase("shots"),
-    "event_save": increase("saves"),
-    "event_demo": increase("demos"),
-    "event_demoed": increase("demoed"),
+REMEMBERING = {
+    "offensive_pressure",
+    "defensive_pressure",
+    "counter_pressure",
+    "aerial_distance",
+    "wave_dash",
 }
-
-
-def twin_value(term: Term, now: Game, before: Game) -> np.ndarray:
-    if term.krc is None:
-        parameters = COMPONENTS[term.component].parameters | (term.model_extra or {})
-        return TWINS[term.component](now, before, **parameters)
-    factors = np.array([part.weight * twin_value(part, now, before) for part in term.krc])
-    sign = np.where((factors > 0).all(axis=0), 1, -1)
-    return sign * np.abs(factors).prod(axis=0) ** (1 / len(factors))
-
-
-class TwinReward:
-    """R' of every step after the states it starts from; nothing compiled, nothing batched."""
-
-    def __init__(self, spec: RewardSpec, start: GameStates) -> None:
-        self.spec, self.before, self.potential = spec, Game(start), None
-        self.mask, self.team = start.car_mask, start.car_team
-
-    def step(self, states: GameStates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        spec, now = self.spec, Game(states)
-        value = [twin_value(term, now, self.before) for term in spec.terms]
-        weighted = [term.weight * v for term, v in zip(spec.terms, value, strict=True)]
-        n = len(spec.potential)
-        potential = np.array(weighted[:n]).reshape(n, *self.mask.shape)
-        first = self.potential is None
-        shaping = 0 * potential if first else spec.gamma * potential - self.potential
-        self.before, self.potential = now, potential
-        undistributed = np.moveaxis(np.array([*shaping, *weighted[n:]]), 0, -1)
-        return np.stack(value, axis=-1), undistributed, self.share(undistributed)
-
-    def share(self, paid: np.ndarray) -> np.ndarray:
-        spirit, shared = self.spec.team_spirit, np.zeros_like(paid)
-        for a, c in np.argwhere(self.mask):
-            own = self.mask[a] & (self.team == self.team[c])
-            other = self.mask[a] & (self.team != self.team[c])
-            mean_own, mean_other = paid[a, own].mean(axis=0), paid[a, other].mean(axis=0)
-            shared[a, c] = (1 - spirit) * paid[a, c] + spirit * mean_own - mean_other
-        return shared
 
 
 def play(
     spec: RewardSpec, start: GameStates, steps: list[GameStates]
 ) -> tuple[RewardFunction, list[tuple[np.ndarray, ...]]]:
-    """Value, undistributed and reward [A,C,K] and total [A,C] of each step."""
+    """Value, weighted, undistributed and reward [A,C,K] and total [A,C] of each step."""
     everywhere = slice(0, len(start.score))
     reward = RewardFunction(spec, start)
     reward.reset(start, np.arange(len(start.score)))
@@ -158,7 +51,7 @@ few = settings(deadline=None, max_examples=15)
 
 
 def test_the_twin_knows_every_component() -> None:
-    assert TWINS.keys() == COMPONENTS.keys()
+    assert TWINS.keys() | REMEMBERING == COMPONENTS.keys()
 
 
 @given(
@@ -183,18 +76,22 @@ def test_lucys_reward_equals_its_twin(
 
 def random_spec(rng: np.random.Generator) -> RewardSpec:
     def term(depth: int) -> dict:
-        if depth and rng.random() < 0.4:
+        if depth and rng.random() < 0.5:
             parts = [term(depth - 1) for _ in range(rng.integers(1, 4))]
-            return {"krc": parts, "weight": rng.normal()}
-        component = str(rng.choice(list(COMPONENTS)))
-        extra = {key: rng.uniform(0.4, 2) for key in COMPONENTS[component].parameters}
+            return {str(rng.choice(["krc", "sum"])): parts, "weight": rng.normal()}
+        component = str(rng.choice(list(TWINS)))
+        extra = {
+            key: bool(rng.integers(2)) if isinstance(default, bool) else rng.uniform(0.4, 2)
+            for key, default in COMPONENTS[component].parameters.items()
+        }
         return {"component": component, "weight": rng.normal()} | extra
 
-    terms = [term(2) | {"name": f"term {k}"} for k in range(6)]
+    terms = [term(3) | {"name": f"term {k}"} for k in range(6)]
     n = int(rng.integers(0, 7))
-    gamma, spirit = rng.random(2)
+    gamma, spirit, zero_sum = rng.random(3)
     lists = {"potential": terms[:n], "events": terms[n:]}
-    return RewardSpec.model_validate(lists | {"gamma": gamma, "team_spirit": spirit})
+    sharing = {"gamma": gamma, "team_spirit": spirit, "zero_sum": zero_sum}
+    return RewardSpec.model_validate(lists | sharing)
 
 
 @seeds
@@ -292,7 +189,7 @@ def test_teams_of_equal_size_play_for_zero(
     rng = np.random.default_rng(seed)
     spec = LUCY.model_copy(update={"team_spirit": team_spirit})
     start, *steps = (random_states(rng, MIXED) for _ in range(3))
-    for *_, undistributed, _, total in play(spec, start, steps)[1]:
+    for _, _, undistributed, _, total in play(spec, start, steps)[1]:
         assert undistributed.any()
         np.testing.assert_allclose(total.sum(axis=1), 0, atol=1e-3)
 
@@ -302,23 +199,52 @@ def test_team_spirit_at_its_ends(team_spirit: float, random_states: Callable) ->
     rng = np.random.default_rng(0)
     spec = LUCY.model_copy(update={"team_spirit": team_spirit})
     states = [random_states(rng, ["3v3"] * 4) for _ in range(3)]
-    for *_, undistributed, _, total in play(spec, states[0], states[1:])[1]:
+    for _, _, undistributed, _, total in play(spec, states[0], states[1:])[1]:
         paid = undistributed.sum(axis=-1).reshape(4, 2, 3)
         mean = paid.mean(axis=2, keepdims=True)
         own = paid if team_spirit == 0 else np.broadcast_to(mean, paid.shape)
         np.testing.assert_allclose(total.reshape(4, 2, 3), own - mean[:, ::-1], atol=1e-4)
 
 
+GOAL_BOUND = np.exp(0.5 * 972.75 / 6000)
 BOUNDS = {
     "distance_player_to_ball": (0, np.exp(0.5 * R / 2300)),
-    "distance_ball_to_goal_difference": (-np.exp(0.5 * 972.75 / 6000), np.exp(0.5 * 972.75 / 6000)),
-    "velocity_ball_to_goal": (-1, 1),
-    "velocity_player_to_ball": (-1, 1),
-    "align_ball_to_goal": (-1, 1),
-    "save_boost": (0, 1),
+    "distance_ball_to_goal": (0, GOAL_BOUND),
+    "signed_distance_ball_to_goal": (-1, 2 * np.exp(0.5 * 972.75 / 4570) - 1),
+    "distance_ball_to_goal_difference": (-GOAL_BOUND, GOAL_BOUND),
     "touch_ball_to_goal_acceleration": (-2 * 6000 / 2300, 2 * 6000 / 2300),
-    "event_touch": (0, 1),
-    "event_demoed": (0, 1),
+    "touch_strength": (0, 2),
+    **dict.fromkeys(
+        [
+            "velocity_ball_to_goal",
+            "velocity_player_to_ball",
+            "align_ball_to_goal",
+            "face_ball",
+            "kickoff",
+            "goal_probability",
+            "ball_y_coordinate",
+        ],
+        (-1, 1),
+    ),
+    **dict.fromkeys(
+        [
+            "save_boost",
+            "boost_gain",
+            "boost_loss",
+            "velocity_player",
+            "speed_toward_ball",
+            "speed_toward_goal",
+            "air_time",
+            "flip_reset",
+            "touch_ball_aerial_linear",
+            "event_touch",
+            "event_demoed",
+            "offensive_pressure",
+            "defensive_pressure",
+            "counter_pressure",
+        ],
+        (0, 1),
+    ),
 } | {f"event_{name}": (0, 3) for name in ("goal", "team_goal", "concede", "shot", "save", "demo")}
 
 
@@ -329,6 +255,8 @@ def test_components_keep_their_bounds(seed: int, random_states: Callable) -> Non
     states = [random_states(rng, ["3v3"] * 20) for _ in range(2)]
     reward, ((value, *_),) = play(EVERY_COMPONENT, states[0], states[1:])
     for k, name in enumerate(reward.names):
+        if name not in BOUNDS:
+            continue
         low, high = BOUNDS[name]
         assert value[..., k].min() >= low - 1e-5, name
         assert value[..., k].max() <= high + 1e-5, name
@@ -349,15 +277,22 @@ def test_coincident_positions_and_still_things_are_no_trouble() -> None:
     assert meeting["distance_player_to_ball"] == pytest.approx(np.exp(0.5 * R / 2300))
 
 
+def combined(factors: list[float]) -> float:
+    values = np.array(factors)[:, None]
+    out = np.zeros(1)
+    krc(values, np.arange(len(factors)), np.ones(len(factors)), np.zeros(1), out)
+    return float(out[0])
+
+
 def test_krc_of_equal_factors_is_the_factor() -> None:
     for size in (0.01, 0.5, 2.0):
         for n in range(1, 6):
-            assert krc(np.full(n, size), 0, n) == pytest.approx(size)
+            assert combined([size] * n) == pytest.approx(size)
 
 
 def test_krc_is_the_geometric_mean() -> None:
-    assert krc(np.array([0.1, 0.4]), 0, 2) == pytest.approx(0.2)
-    assert krc(np.array([0.1, 0.4, 0.2]), 0, 3) == pytest.approx(0.2)
+    assert combined([0.1, 0.4]) == pytest.approx(0.2)
+    assert combined([0.1, 0.4, 0.2]) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(
@@ -365,15 +300,11 @@ def test_krc_is_the_geometric_mean() -> None:
     [([1, 1], 1), ([-1, 1], -1), ([1, -1, 1], -1), ([-1, -1], -1), ([-1, -1, -1], -1)],
 )
 def test_krc_is_positive_only_where_every_factor_is(factors: list[float], sign: int) -> None:
-    assert krc(np.array(factors) * 0.3, 0, len(factors)) == pytest.approx(sign * 0.3)
+    assert combined([0.3 * factor for factor in factors]) == pytest.approx(sign * 0.3)
 
 
 def test_krc_with_a_zero_is_zero() -> None:
-    assert krc(np.array([0.5, 0.0, -0.5]), 0, 3) == 0
-
-
-def test_krc_takes_only_its_factors_from_the_stack() -> None:
-    assert krc(np.array([9.0, 0.1, 0.4, -9.0]), 1, 2) == pytest.approx(0.2)
+    assert combined([0.5, 0.0, -0.5]) == 0
 
 
 def test_small_arenas_of_a_mixed_pool_are_paid_as_alone(random_states: Callable) -> None:
@@ -435,7 +366,7 @@ def test_shaping_telescopes(random_states: Callable) -> None:
     start, *steps = (random_states(rng, ["2v2"] * 3) for _ in range(8))
     n = len(LUCY.potential)
     _, paid = play(LUCY, start, steps)
-    shaped = sum(parts[1][..., :n] for parts in paid)
+    shaped = sum(parts[2][..., :n] for parts in paid)
     weight = [term.weight for term in LUCY.potential]
     gained = (paid[-1][0][..., :n] - paid[0][0][..., :n]) * weight
     np.testing.assert_allclose(shaped, gained, atol=1e-4)

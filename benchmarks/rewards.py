@@ -1,0 +1,194 @@
+"""`lucy bench rewards`: what rewards and observations cost, in one run on one core.
+
+All variants take turns over many rounds, each over the same steps of random play; the best
+round counts, since everything that disturbs a round makes it slower. Time is the thread's
+own, so that a busy machine does not count.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ..rewards.function import RewardFunction
+from ..rewards.spec import load_spec
+from ..sim.actions import ACTION_TABLES
+from ..sim.engine import TEAM_SIZES, ArenaPool
+from ..sim.observations import LucyObservation
+from ..sim.resets import weighted_mix
+from ..sim.state import GameStates, select
+from .reward_twin import TwinReward
+from .rlgym_runner import RESET_MIX
+
+_STEPS = 24  # recorded steps that a round goes over
+_CHUNK = 16  # arenas that the environment steps in one call
+_SPECS = ("lucy-skg", "lucy-linear", "necto", "nexto")
+_REWARD = "lucy-skg"
+
+
+class Observation(Protocol):
+    """What is measured of an observation builder."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one agent's observation."""
+        ...
+
+    def push_actions(self, states: GameStates, rows: slice) -> None:
+        """Take a step's actions in."""
+
+    def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
+        """Write the observations."""
+
+
+ObservationBuilder = Callable[[GameStates, int], Observation]
+"""Makes a builder for these states and so many cars an arena."""
+
+OBSERVATIONS: dict[str, ObservationBuilder] = {
+    "Lucy's": lambda states, cars: LucyObservation(states, max_players=cars)
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one variant costs."""
+
+    name: str
+    nanoseconds: float  # an agent-step
+    microseconds_a_call: float
+    ratio: float  # to the total of lucy-skg alone
+
+
+@dataclass(frozen=True)
+class RewardsResult:
+    """All that one run has measured; `dataclasses.asdict` makes it JSON."""
+
+    mode: str
+    arenas: int
+    rounds: int
+    rows: list[Row]
+
+
+def run(mode: str = "2v2", arenas: int = 64, rounds: int = 60, seed: int = 0) -> RewardsResult:
+    """Measure rewards and observations on one core.
+
+    Args:
+        mode: "1v1", "2v2" or "3v3".
+        arenas: that one call covers; one variant has the environment's chunks.
+        rounds: of all variants in turn.
+        seed: of the play.
+    """
+    steps = recorded_play(mode, arenas, seed)
+    variants = _variants(steps)
+    best = dict.fromkeys(variants, float("inf"))
+    for variant in variants.values():
+        variant()  # the first compiles or loads
+    for _ in range(rounds):
+        for name, variant in variants.items():
+            start = time.thread_time()
+            variant()
+            best[name] = min(best[name], time.thread_time() - start)
+    agents = int(steps[0].car_mask.sum())
+    alone = best[f"{_REWARD}, total alone"]
+    calls = {name: -(-arenas // _CHUNK) if "chunks" in name else 1 for name in variants}
+    rows = [
+        Row(
+            name,
+            1e9 * seconds / _STEPS / agents,
+            1e6 * seconds / _STEPS / calls[name],
+            seconds / alone,
+        )
+        for name, seconds in best.items()
+    ]
+    return RewardsResult(mode, arenas, rounds, rows)
+
+
+def recorded_play(mode: str, arenas: int, seed: int) -> list[GameStates]:
+    """Steps of play with random actions, each a copy."""
+    rng = np.random.default_rng(seed)
+    pool = ArenaPool([mode] * arenas, threads=1)
+    try:
+        resets, table = weighted_mix(RESET_MIX), ACTION_TABLES["kbm"]
+        for arena in range(arenas):
+            pool.set_state(arena, resets(rng, TEAM_SIZES[mode]))
+        steps = []
+        for _ in range(_STEPS):
+            actions = rng.integers(0, table.nvec, (pool.n_agents, len(table.nvec)))
+            pool.step(table.parse(actions).reshape(*pool.states.car_mask.shape, 8))
+            steps.append(GameStates(*(array.copy() for array in pool.states)))
+    finally:
+        pool.close()
+    return steps
+
+
+def _variants(steps: Sequence[GameStates]) -> dict[str, Callable[[], None]]:
+    first = steps[0]
+    arenas = len(first.score)
+    whole = [slice(0, arenas)]
+    chunks = [slice(a, min(a + _CHUNK, arenas)) for a in range(0, arenas, _CHUNK)]
+    variants: dict[str, Callable[[], None]] = {}
+    for name in _SPECS:
+        variants[f"{name}, total alone"] = _reward(name, steps, whole, decompose=False)
+        variants[f"{name}, with decomposition"] = _reward(name, steps, whole)
+    variants[f"{_REWARD}, chunks of {_CHUNK}"] = _reward(_REWARD, steps, chunks)
+    variants[f"{_REWARD}, plain NumPy"] = _twin(steps)
+    for name, make in OBSERVATIONS.items():
+        variants[f"{name} observation"] = _observation(make, steps)
+    return variants
+
+
+def _reward(
+    name: str, steps: Sequence[GameStates], ranges: Sequence[slice], *, decompose: bool = True
+) -> Callable[[], None]:
+    reward = RewardFunction(load_spec(name), steps[0], decompose=decompose)
+    pieces = [[(select(states, rows), rows) for rows in ranges] for states in steps]
+
+    def go() -> None:
+        for step in pieces:
+            for states, rows in step:
+                reward.step(states, rows)
+
+    return go
+
+
+def _twin(steps: Sequence[GameStates]) -> Callable[[], None]:
+    twin = TwinReward(load_spec(_REWARD), steps[0])
+
+    def go() -> None:
+        for states in steps:
+            twin.step(states)
+
+    return go
+
+
+def _observation(make: ObservationBuilder, steps: Sequence[GameStates]) -> Callable[[], None]:
+    states = steps[0]
+    rows = slice(0, len(states.score))
+    builder = make(states, states.car_mask.shape[1])
+    out = np.zeros((int(states.car_mask.sum()), *builder.shape), np.float32)
+
+    def go() -> None:
+        for states in steps:
+            builder.push_actions(states, rows)
+            builder.build(states, rows, out)
+
+    return go
+
+
+def print_result(console: Console, result: RewardsResult) -> None:
+    """Show what everything costs, as a table."""
+    table = Table(title=f"{result.mode}, {result.arenas} arenas, best of {result.rounds} rounds")
+    for column in ("", "ns an agent-step", "µs a call", "/ total alone"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in result.rows:
+        table.add_row(
+            row.name,
+            f"{row.nanoseconds:,.0f}",
+            f"{row.microseconds_a_call:,.1f}",
+            f"{row.ratio:.2f}",
+        )
+    console.print(table)
