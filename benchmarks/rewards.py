@@ -8,7 +8,6 @@ own, so that a busy machine does not count.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from rich.console import Console
@@ -18,7 +17,7 @@ from ..rewards.function import RewardFunction
 from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES, ArenaPool
-from ..sim.observations import LucyObservation
+from ..sim.observations import OBSERVATIONS, Observation
 from ..sim.resets import weighted_mix
 from ..sim.state import GameStates, select
 from .reward_twin import TwinReward
@@ -28,29 +27,6 @@ _STEPS = 24  # recorded steps that a round goes over
 _CHUNK = 16  # arenas that the environment steps in one call
 _SPECS = ("lucy-skg", "lucy-linear", "necto", "nexto")
 _REWARD = "lucy-skg"
-
-
-class Observation(Protocol):
-    """What is measured of an observation builder."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one agent's observation."""
-        ...
-
-    def push_actions(self, states: GameStates, rows: slice) -> None:
-        """Take a step's actions in."""
-
-    def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
-        """Write the observations."""
-
-
-ObservationBuilder = Callable[[GameStates, int], Observation]
-"""Makes a builder for these states and so many cars an arena."""
-
-OBSERVATIONS: dict[str, ObservationBuilder] = {
-    "Lucy's": lambda states, cars: LucyObservation(states, max_players=cars)
-}
 
 
 @dataclass(frozen=True)
@@ -136,8 +112,8 @@ def _variants(steps: Sequence[GameStates]) -> dict[str, Callable[[], None]]:
         variants[f"{name}, with decomposition"] = _reward(name, steps, whole)
     variants[f"{_REWARD}, chunks of {_CHUNK}"] = _reward(_REWARD, steps, chunks)
     variants[f"{_REWARD}, plain NumPy"] = _twin(steps)
-    for name, make in OBSERVATIONS.items():
-        variants[f"{name} observation"] = _observation(make, steps)
+    for name, kind in OBSERVATIONS.items():
+        variants[f"{name} observation"] = _observation(kind, steps)
     return variants
 
 
@@ -165,15 +141,15 @@ def _twin(steps: Sequence[GameStates]) -> Callable[[], None]:
     return go
 
 
-def _observation(make: ObservationBuilder, steps: Sequence[GameStates]) -> Callable[[], None]:
+def _observation(kind: type[Observation], steps: Sequence[GameStates]) -> Callable[[], None]:
     states = steps[0]
     rows = slice(0, len(states.score))
-    builder = make(states, states.car_mask.shape[1])
+    builder = kind(states, states.car_mask.shape[1])
     out = np.zeros((int(states.car_mask.sum()), *builder.shape), np.float32)
 
     def go() -> None:
         for states in steps:
-            builder.push_actions(states, rows)
+            builder.update(states, rows)
             builder.build(states, rows, out)
 
     return go
