@@ -78,7 +78,7 @@ def _build(states, actions, out):
                 n += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _build_one(states, actions, a, c, out):
     out[:] = 0
     orange = states.car_team[c] == ORANGE
@@ -118,7 +118,7 @@ def _build_one(states, actions, a, c, out):
             out[row, column] -= query[column]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _write_car(states, a, c, turn, out):
     for axis in range(3):
         sign = turn if axis < 2 else np.float32(1)
