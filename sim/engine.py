@@ -26,9 +26,10 @@ _PROBE_BALL = RocketSim.Vec(3500.0, 3000.0, 1000.0)
 
 TEAM_SIZES = {"1v1": 1, "2v2": 2, "3v3": 3}
 
-# RocketSim's gym state without its arena values: pads, ball, cars, each in two rows of which
-# the second is turned for orange.
-_BALL_AT = N_BOOST_PADS
+# RocketSim's gym state: four values of the arena, then pads, ball and cars as rows of two
+# columns, of which the second is turned for orange.
+_PADS_AT = 2
+_BALL_AT = _PADS_AT + N_BOOST_PADS
 _CARS_AT = _BALL_AT + 25
 _CAR_WIDTH = 36
 _ON_GROUND = 8  # of a car's columns
@@ -115,7 +116,6 @@ class ArenaPool:
         self._raw_at = np.concatenate([[0], np.cumsum(widths)])  # each arena's first row in _raw
         self._raw_bytes = bytearray(8 * int(self._raw_at[-1]))
         self._raw = np.frombuffer(self._raw_bytes, np.float32).reshape(-1, 2)
-        self._arena_values = np.zeros((len(modes), 4), np.float32)
         # Filled value by value, where a bytearray is four times as fast as an array
         self._has_flip_bytes = bytearray(mask.size)
         self._has_flip = np.frombuffer(self._has_flip_bytes, np.bool_).reshape(mask.shape)
@@ -167,7 +167,6 @@ class ArenaPool:
 
     def _unpack(self, rows: slice, states: GameStates) -> None:
         _unpack(
-            self._arena_values[rows],
             self._raw,
             self._raw_at[rows],
             self._has_flip[rows],
@@ -193,8 +192,7 @@ class ArenaPool:
         parts: list[np.ndarray] = []
         for index in arenas:
             values, pads, ball, *rows = self._arenas[index].get_gym_state()
-            self._arena_values[index] = values
-            parts += (pads.T, ball.T)
+            parts += (values, pads.T, ball.T)
             first = index * width
             for slot, car, row in zip(self._slots[index], self._cars[index], rows, strict=True):
                 parts.append(row.T)
@@ -372,14 +370,14 @@ def _pad_state(cooldown: float) -> RocketSim.BoostPadState:
 
 
 @numba.njit(cache=True, nogil=True)
-def _unpack(arena_values, raw, raw_at, has_flip, counted, states):
+def _unpack(raw, raw_at, has_flip, counted, states):
     """Spread RocketSim's rows over the fields of the states."""
     for a in range(len(raw_at)):
         row = raw[raw_at[a] :, 0]
-        states.score[a, 0] = np.int32(arena_values[a, 2])
-        states.score[a, 1] = np.int32(arena_values[a, 3])
+        states.score[a, 0] = np.int32(raw[raw_at[a] + 1, 0])
+        states.score[a, 1] = np.int32(raw[raw_at[a] + 1, 1])
         for pad in range(N_BOOST_PADS):
-            states.boost_pad_active[a, pad] = row[pad] > 0.5
+            states.boost_pad_active[a, pad] = row[_PADS_AT + pad] > 0.5
         for axis in range(3):
             states.ball_position[a, axis] = row[_BALL_AT + axis]
             states.ball_linear_velocity[a, axis] = row[_BALL_AT + 7 + axis]

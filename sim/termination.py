@@ -40,7 +40,14 @@ class EpisodeEnds:
             [rows] int8: RUNNING, TERMINATED or TRUNCATED.
         """
         ended = self.ended[rows]
-        _update(states, self.steps[rows], self.steps_since_touch[rows], *self._limits, ended)
+        _update(
+            states.ball_position,  # a kernel takes microseconds to unpack a whole GameStates
+            states.car_ball_touched,
+            self.steps[rows],
+            self.steps_since_touch[rows],
+            *self._limits,
+            ended,
+        )
         return ended
 
     def reset(self, arena: int) -> None:
@@ -50,14 +57,16 @@ class EpisodeEnds:
 
 
 @numba.njit(cache=True, nogil=True)
-def _update(states, steps, steps_since_touch, timeout, no_touch_timeout, ended):
+def _update(
+    ball_position, car_ball_touched, steps, steps_since_touch, timeout, no_touch_timeout, ended
+):
     for a in range(len(ended)):
         steps[a] += 1
         steps_since_touch[a] += 1
-        for c in range(states.car_mask.shape[1]):
-            if states.car_ball_touched[a, c]:
+        for c in range(car_ball_touched.shape[1]):
+            if car_ball_touched[a, c]:
                 steps_since_touch[a] = 0
-        if abs(states.ball_position[a, 1]) > GOAL_THRESHOLD_Y:
+        if abs(ball_position[a, 1]) > GOAL_THRESHOLD_Y:
             ended[a] = TERMINATED
         elif steps[a] >= timeout or steps_since_touch[a] >= no_touch_timeout:
             ended[a] = TRUNCATED
