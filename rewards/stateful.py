@@ -63,11 +63,9 @@ def pressure(now, past, p, team, n, memory, arena, out):
     for i in range(n):
         for c in range(cars):
             out[c * n + i] = 0.0
-        # Slot 0's own view turned back to blue's
+        # As slot 0 sees them
         own = now[TEAM_GOALS, i] - past[TEAM_GOALS, i]
         other = now[CONCEDED, i] - past[CONCEDED, i]
-        is_blue = team[0] == BLUE
-        scored_by_blue = (own if is_blue else other) > 0
         goal = own > 0 or other > 0
         for zone in range(2):  # the goal that team `zone` attacks
             attacked = team[0] == zone
@@ -79,7 +77,7 @@ def pressure(now, past, p, team, n, memory, arena, out):
                 memory[2 * zone + 1, 0, arena + i] = steps + 1
                 continue
             memory[2 * zone, 0, arena + i] = memory[2 * zone + 1, 0, arena + i] = 0.0
-            scored = goal and scored_by_blue == (zone == BLUE)
+            scored = (own if attacked else other) > 0
             if steps == 0 or (kind != COUNTER and not scored):
                 continue
             if kind == COUNTER and (goal or steps < 3):

@@ -31,7 +31,8 @@ def random_states() -> Callable[[np.random.Generator, Sequence[str]], GameStates
         states.car_linear_velocity[:] = _vectors(rng, states.car_position.shape, CAR_MAX_SPEED)
         states.car_boost[:] = rng.random(mask.shape)
         for vectors in (states.car_forward, states.car_right, states.car_up):
-            vectors[:] = _vectors(rng, vectors.shape, 1.0)
+            vectors[:] = rng.normal(size=vectors.shape)
+            vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
         states.previous_action[:] = rng.uniform(-1, 1, states.previous_action.shape)
         flags_of_cars = (states.car_ball_touched, states.car_is_demoed)
         for flags in (*flags_of_cars, states.car_on_ground, states.car_has_flip):
