@@ -79,7 +79,7 @@ def train(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Database of all runs, or none. [default: lucy.db beside the run's directory]",
+            help="Database of all runs, or none; by default lucy.db beside the run directory.",
         ),
     ] = None,
 ) -> None:
@@ -159,7 +159,8 @@ def match(
     write_json(json_file, to_json(result))
     if kept is not None:
         with kept:
-            kept.add_matches(to_matches(result, seed))
+            entry = kept.add_recording(recording.entry(result)) if recording else None
+            kept.add_matches(to_matches(result, seed, entry))
 
 
 @replays.command("import")

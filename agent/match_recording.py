@@ -19,6 +19,7 @@ from ..sim.recording import (
 )
 from .errors import LucyError
 from .match import GAME_SECONDS, MatchResult
+from .store import RecordingEntry
 
 _KICKOFFS = 1.05  # each goal adds a step, and between two there are 2 s at the least
 
@@ -64,6 +65,12 @@ class MatchRecording:
             save_recording(self._path, Recording(states, metadata))
         except RecordingError as error:
             raise MatchRecordingError(str(error)) from error
+
+    def entry(self, result: MatchResult) -> RecordingEntry:
+        """The recording as the store keeps it."""
+        steps = int(self.recorder.steps.sum())
+        path = str(self._path.resolve())
+        return RecordingEntry(path, "match", self._mode, steps, result.names)
 
 
 def _games(

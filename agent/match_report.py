@@ -59,12 +59,13 @@ def to_json(result: MatchResult) -> dict[str, Any]:
     }
 
 
-def to_matches(result: MatchResult, seed: int) -> list[Match]:
+def to_matches(result: MatchResult, seed: int, recording: int | None = None) -> list[Match]:
     """The games as the store keeps them.
 
     Args:
         result: of the match.
         seed: that it was played with.
+        recording: of all of them, in the store.
     """
 
     def pair(figure: str, game: int) -> tuple[int, int]:
@@ -82,6 +83,7 @@ def to_matches(result: MatchResult, seed: int) -> list[Match]:
             score=pair("goals", game),
             goals=tuple(Goal(*goal[1:]) for goal in result.scored if goal.game == game),
             figures={name: pair(name, game) for name in result.figures if name != "goals"},
+            recording=recording,
         )
         for game in range(len(result.figures["goals"]))
     ]

@@ -21,8 +21,9 @@ _STATISTICS = {  # prefix of a metric -> what it is of the component that follow
     "reward_share": "share",
     "reward_positive": "positive",
     "reward_negative": "negative",
+    "reward_value": "value",
 }
-_TOTAL = "reward/total"
+_TOTAL = "total"  # of all components, which is none itself
 
 
 class StoreWriter(KVWriter):
@@ -138,7 +139,7 @@ def iteration(steps: int, logged: Mapping[str, Any], moment: float | None) -> It
     for key, value in logged.items():
         number = float("nan") if value is None else float(value)
         prefix, _, component = key.partition("/")
-        if prefix in _STATISTICS and key != _TOTAL:
+        if prefix in _STATISTICS and component != _TOTAL:
             components.setdefault(component, {})[_STATISTICS[prefix]] = number
         elif key != STEP:
             metrics[key] = number

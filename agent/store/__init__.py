@@ -12,7 +12,7 @@ from .values import (
     Iteration,
     Match,
     Rating,
-    Recording,
+    RecordingEntry,
     RunStatus,
 )
 
@@ -23,7 +23,7 @@ __all__ = [
     "Iteration",
     "Match",
     "Rating",
-    "Recording",
+    "RecordingEntry",
     "RunStatus",
     "RunWriter",
     "Store",

@@ -1,7 +1,7 @@
 """The tables of the store.
 
 An iteration is one row with its numbers packed as little-endian float64: `metrics` in the order
-of the run's `metric_names`, `components` [K,5] in that of its `component_names`. Names that turn
+of the run's `metric_names`, `components` [K,6] in that of its `component_names`. Names that turn
 up later are appended, so an older row may be shorter than its list. A row of JSON took six times
 the space and ten times the time to read, a row a number three times the space; docs/store.md has
 the figures.
@@ -80,6 +80,7 @@ class MatchRow(Table):
     first_goals: Mapped[int]
     second_goals: Mapped[int]
     figures: Mapped[dict[str, list[float]]] = mapped_column(JSON)
+    recording_id: Mapped[int | None] = mapped_column(ForeignKey("recordings.id"))
 
 
 class GoalRow(Table):
@@ -123,6 +124,5 @@ class RecordingRow(Table):
     mode: Mapped[str] = mapped_column(String(20))
     steps: Mapped[int]
     names: Mapped[list[str]] = mapped_column(JSON)
-    match_id: Mapped[int | None] = mapped_column(ForeignKey("matches.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)

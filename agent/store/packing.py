@@ -22,7 +22,7 @@ def pack_metrics(names: Sequence[str], metrics: Mapping[str, float]) -> bytes:
 
 
 def pack_components(names: Sequence[str], components: Mapping[str, ComponentStatistics]) -> bytes:
-    """Statistics of K components in the order of `names`, [K,5]."""
+    """Statistics of K components in the order of `names`, [K,6]."""
     nothing = (np.nan,) * len(STATISTICS)
     rows = [components.get(name, nothing) for name in names]
     return np.array(rows, _NUMBER).tobytes()

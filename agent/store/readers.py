@@ -133,7 +133,7 @@ def component_statistics(store: Store, run: int, points: int = POINTS) -> pd.Dat
 
     Returns:
         A row an iteration and component: `steps`, `time`, `component`, `mean`, `spread`,
-        `share`, `positive`, `negative` as in `ComponentStatistics`.
+        `share`, `positive`, `negative`, `value` as in `ComponentStatistics`.
 
     Raises:
         StoreError: there is no such run.

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from .connection import Database
 from .models import GoalRow, MatchRow, RatingRow, RecordingRow, Run, RunIteration
 from .packing import pack_components, pack_metrics, with_new
-from .values import Iteration, Match, Rating, Recording, RunStatus
+from .values import Iteration, Match, Rating, RecordingEntry, RunStatus
 
 PATIENCE = 10.0  # s
 
@@ -141,7 +141,7 @@ class Store:
         if rows:
             self.database.write(lambda c: c.execute(insert(RatingRow), rows))
 
-    def add_recording(self, recording: Recording) -> int:
+    def add_recording(self, recording: RecordingEntry) -> int:
         """Add where a recording lies.
 
         Returns:
@@ -150,7 +150,7 @@ class Store:
         Raises:
             StoreError: the database cannot be written.
         """
-        row = _renamed(asdict(recording), run="run_id", match="match_id")
+        row = _renamed(asdict(recording), run="run_id")
         row["names"] = list(recording.names)
         return self.database.write(
             lambda c: _new_key(c.execute(insert(RecordingRow).values(**row)))
@@ -250,6 +250,7 @@ def _add_match(connection: Connection, match: Match) -> int:
         "first_goals": match.score[0],
         "second_goals": match.score[1],
         "figures": {name: list(pair) for name, pair in match.figures.items()},
+        "recording_id": match.recording,
     }
     key = _new_key(connection.execute(insert(MatchRow).values(**row)))
     goals = [

@@ -17,13 +17,14 @@ class RunStatus(StrEnum):
 
 
 class ComponentStatistics(NamedTuple):
-    """What one reward component paid in one iteration, after team spirit."""
+    """What one reward component paid in one iteration; after team spirit unless said."""
 
     mean: float  # a car and step
     spread: float  # standard deviation of the same
     share: float  # of all that is paid, by absolute value
     positive: float  # car-steps above zero
     negative: float  # and below
+    value: float  # what it was worth a car and step, before weight and team spirit
 
 
 STATISTICS = ComponentStatistics._fields
@@ -60,6 +61,7 @@ class Match:
     score: tuple[int, int]
     goals: tuple[Goal, ...] = ()
     figures: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    recording: int | None = None  # in the store; `game` is its game there
     time: float = field(default_factory=time.time)  # Unix seconds
 
 
@@ -78,7 +80,7 @@ class Rating:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingEntry:
     """Where a recorded trajectory lies."""
 
     path: str
@@ -86,7 +88,6 @@ class Recording:
     mode: str
     steps: int
     names: tuple[str, ...] = ()  # of bots or players
-    match: int | None = None  # in the store
     run: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # as JSON
     time: float = field(default_factory=time.time)  # Unix seconds

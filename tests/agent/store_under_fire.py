@@ -17,7 +17,7 @@ def write(store: str, acknowledged: str, steps: int) -> None:
         run = opened.start_run(DIRECTORY, config={}, resume_after=10**12)
         while True:
             steps += 1
-            statistics = ComponentStatistics(float(steps), 1.0, 0.5, 10.0, 20.0)
+            statistics = ComponentStatistics(float(steps), 1.0, 0.5, 10.0, 20.0, 1.0)
             metrics = {"a": float(steps), f"late/{steps // 50}": 1.0}
             run.add_iterations([Iteration(steps, metrics, {"touch": statistics}, time.time())])
             print(f"iteration {steps}", file=lines, flush=True)

@@ -44,7 +44,7 @@ def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[st
     status, out, err = lucy(
         capsys,
         *("match", str(run), "random", "--games", "1", "--mode", "2v2"),
-        *("--json", str(figures), "--store", store),
+        *("--json", str(figures), "--store", store, "--record", str(tmp_path / "match.npz")),
     )
     assert (status, err) == (0, "")
     assert "share of goals" in out
@@ -56,9 +56,12 @@ def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (summary,) = readers.list_runs(opened)
         matches = readers.read_matches(opened, (str(run), "random"), "2v2")
         goals = readers.read_goals(opened)
+        recordings = readers.read_recordings(opened)
     assert (summary.name, summary.steps, summary.status) == ("run", 256, "finished")
     assert matches[["first_goals", "second_goals"]].to_numpy().tolist() == data["games"]["goals"]
     assert len(goals) == sum(data["goals"])
+    assert recordings["path"].tolist() == [str(tmp_path / "match.npz")]
+    assert matches["recording_id"].tolist() == recordings["id"].tolist()
 
 
 def test_training_without_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lucy.agent.store import (
     Iteration,
     Match,
     Rating,
-    Recording,
+    RecordingEntry,
     RunStatus,
     RunWriter,
     Store,
@@ -31,8 +32,8 @@ from lucy.agent.store import (
 )
 from lucy.agent.store.models import VERSION
 
-SOME = ComponentStatistics(0.5, 0.25, 0.75, 30.0, 10.0)
-OTHER = ComponentStatistics(-0.5, 0.125, 0.25, 1.0, 2.0)
+SOME = ComponentStatistics(0.5, 0.25, 0.75, 30.0, 10.0, 0.1)
+OTHER = ComponentStatistics(-0.5, 0.125, 0.25, 1.0, 2.0, -0.1)
 
 
 @pytest.fixture
@@ -175,7 +176,6 @@ def test_matches_and_goals(store: Store) -> None:
 
 def test_ratings_and_recordings(store: Store) -> None:
     run = start(store)
-    (played,) = store.add_matches([match("a", "b", (1, 0))])
     store.add_ratings([Rating("a", mode, 25.0, 8.0, 1, run.id, 640) for mode in ("1v1", "2v2")])
     store.add_ratings([])
     ratings = readers.read_ratings(store, "2v2")
@@ -183,11 +183,14 @@ def test_ratings_and_recordings(store: Store) -> None:
         ["a", "2v2", run.id, 640]
     ]
     details = {"games": [0, 4500]}
-    store.add_recording(Recording("x.npz", "match", "1v1", 4500, ("a", "b"), played, None, details))
-    store.add_recording(Recording("y.npz", "replay", "2v2", 60, ("Zoë", "名")))
+    entry = RecordingEntry("x.npz", "match", "1v1", 4500, ("a", "b"), run.id, details)
+    kept = store.add_recording(entry)
+    store.add_matches([replace(match("a", "b", (1, 0)), recording=kept)])
+    assert readers.read_matches(store)["recording_id"].tolist() == [kept]
+    store.add_recording(RecordingEntry("y.npz", "replay", "2v2", 60, ("Zoë", "名")))
     assert readers.read_recordings(store, "replay")["names"].tolist() == [["Zoë", "名"]]
     both = readers.read_recordings(store)
-    assert both["match_id"].tolist()[0] == played
+    assert both["run_id"].tolist()[0] == run.id
     assert both["details"].tolist() == [details, {}]
 
 

@@ -84,6 +84,7 @@ def test_a_training_writes_what_it_logs(tmp_path: Path, path: Path) -> None:
     name = components["component"].iloc[0]
     paid = components[components["component"] == name]
     assert paid["mean"].tolist() == [line[f"reward/{name}"] for line in lines]
+    assert not components.isna().any(axis=None)
     assert paid["share"].tolist() == [line[f"reward_share/{name}"] for line in lines]
     shares = components.groupby("steps")["share"].sum()
     assert shares.tolist() == pytest.approx([1.0] * 3)
@@ -211,13 +212,15 @@ def test_components_are_set_apart() -> None:
         "reward_spread/a": None,
         "reward_positive/a": 3,
         "reward_negative/a": 4,
+        "reward_value/a": 5.0,
         "reward/b/c": 2.0,
         "reward/total": 3.0,
+        "reward_spread/total": 1.0,
         "time/total_timesteps": 640,
     }
     made = iteration(640, logged, None)
-    assert made.metrics == {"reward/total": 3.0}
+    assert made.metrics == {"reward/total": 3.0, "reward_spread/total": 1.0}
     a = made.components["a"]
-    assert (a.mean, a.share, a.positive, a.negative) == (1.0, 0.5, 3.0, 4.0)
+    assert (a.mean, a.share, a.positive, a.negative, a.value) == (1.0, 0.5, 3.0, 4.0, 5.0)
     assert math.isnan(a.spread)
     assert isinstance(made.components["b/c"], ComponentStatistics)
