@@ -120,6 +120,16 @@ class PPOConfig(_Section):
     max_grad_norm: float = Field(gt=0)
 
 
+class LearnerConfig(_Section):
+    """How the update uses the machine; it learns the same."""
+
+    precision: Literal["float32", "bf16"] = "float32"
+    threads: int | None = Field(None, ge=1, description="on a CPU; default: one a processor")
+    piece: int | None = Field(
+        None, ge=1, description="samples at a time; default: 1024 on a CPU, on a GPU a minibatch"
+    )
+
+
 class CheckpointConfig(_Section):
     """Which checkpoints stay; one is written after every iteration."""
 
@@ -135,6 +145,7 @@ class TrainConfig(_Section):
     environment: EnvironmentConfig
     network: NetworkConfig
     ppo: PPOConfig
+    learner: LearnerConfig = Field(default_factory=lambda: LearnerConfig.model_validate({}))
     checkpoints: CheckpointConfig = Field(
         default_factory=lambda: CheckpointConfig.model_validate({})
     )
@@ -203,7 +214,7 @@ def change(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConf
     for key, value in changes.items():
         section, _, field = key.rpartition(".")
         _check_key(key)
-        (settings[section] if section else settings)[field] = value
+        (settings.setdefault(section, {}) if section else settings)[field] = value
     try:
         return TrainConfig.model_validate(settings)
     except RewardSpecError as error:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..sim.actions import ActionTable
 from .config import NetworkConfig
-from .perceiver import Perceiver
+from .distribution import PackedMultiCategorical
+from .perceiver import Perceiver, split
 
 
 class ActorCritic(nn.Module):
@@ -26,15 +27,16 @@ class ActorCritic(nn.Module):
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """[B,rows,64] -> actor's and critic's [B,width]."""
-        return self.actor(observations), self.critic(observations)
+        rows = split(observations)
+        return self.actor(rows), self.critic(rows)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
         """[B,rows,64] -> [B,width]."""
-        return self.actor(observations)
+        return self.actor(split(observations))
 
     def forward_critic(self, observations: Tensor) -> Tensor:
         """[B,rows,64] -> [B,width]."""
-        return self.critic(observations)
+        return self.critic(split(observations))
 
 
 class _AsIs(BaseFeaturesExtractor):
@@ -84,6 +86,8 @@ class LucyPolicy(ActorCriticPolicy):
             head.bias.copy_(torch.tensor(_initial_odds(network, action_table)).log())
 
     def _build_mlp_extractor(self) -> None:
+        assert isinstance(self.action_space, spaces.MultiDiscrete)
+        self.action_dist = PackedMultiCategorical(self.action_space.nvec.tolist())
         self.mlp_extractor = ActorCritic(self._network)  # pyright: ignore[reportAttributeAccessIssue]
 
     def action_logits(self, observations: Tensor) -> Tensor:

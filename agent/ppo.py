@@ -1,18 +1,29 @@
-"""PPO by Stable-Baselines3, with a readable update that refuses to learn from NaN."""
+"""`AuxPPO`: Stable-Baselines3's PPO with a rollout on the device and a fast, safe update."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from safetensors.torch import save_file
 from stable_baselines3 import PPO
-from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import explained_variance
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from .buffer import Batch, DeviceRolloutBuffer
+from .config import LearnerConfig
 from .errors import LucyError
+from .replicas import Replicas
+
+_UNSUPPORTED = {"clip_range_vf": None, "target_kl": None, "use_sde": False}
+_INFERENCE_PIECE = 2048  # observations: a CPU's cache holds what the layers make of them
 
 
 class NonFiniteLossError(LucyError):
@@ -31,28 +42,32 @@ class Losses(NamedTuple):
 
 
 def ppo_losses(
-    policy: Any, batch: RolloutBufferSamples, clip_range: float, ent_coef: float, vf_coef: float
+    policy: Any, batch: Batch, clip_range: float, ent_coef: float, vf_coef: float
 ) -> Losses:
     """The clipped surrogate of PPO with value and entropy terms, as in Stable-Baselines3.
 
-    L = -E[min(rA, clip(r, 1±ε)A)] + c_v E[(R - V)²] - c_e E[H], A normalised in the batch;
+    L = -E[min(rA, clip(r, 1±ε)A)] + c_v E[(R - V)²] - c_e E[H];
     approx_kl = E[(r - 1) - ln r]. Source: arXiv 1707.06347; joschu.net/blog/kl-approx.html.
 
     Args:
         policy: an `ActorCriticPolicy`.
-        batch: [B] samples.
+        batch: its samples; the advantages A are taken as they are.
         clip_range: ε.
         ent_coef: c_e.
         vf_coef: c_v.
     """
-    values, log_prob, entropy = policy.evaluate_actions(batch.observations, batch.actions)
-    advantages = batch.advantages
-    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-    log_ratio = log_prob - batch.old_log_prob
+    steps = batch.returns.shape[0]
+    observations = batch.observations[-steps:].flatten(0, 1)
+    actions = batch.actions.flatten(0, 1)
+    if isinstance(policy.action_space, spaces.Discrete):
+        actions = actions.flatten()
+    values, log_prob, entropy = policy.evaluate_actions(observations, actions)
+    advantages = batch.advantages.flatten()
+    log_ratio = log_prob - batch.old_log_prob.flatten()
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-    value_loss = torch.nn.functional.mse_loss(batch.returns, values.flatten())
+    value_loss = torch.nn.functional.mse_loss(batch.returns.flatten(), values.flatten().float())
     entropy_loss = -entropy.mean()
     with torch.no_grad():
         approx_kl = (ratio - 1 - log_ratio).mean()
@@ -61,33 +76,146 @@ def ppo_losses(
     return Losses(loss, policy_loss, value_loss, entropy_loss, approx_kl, clip_fraction)
 
 
-class LucyPPO(PPO):
-    """Stable-Baselines3's PPO whose `train` stops on the first loss that is not finite.
+class AuxPPO(PPO):
+    """PPO whose rollout stays on the device and whose update stops at what is not finite.
 
-    Args are those of `PPO`, and:
+    Minibatches are cut into pieces that fit a CPU's cache, and the cores take the pieces
+    side by side; the gradient is the whole minibatch's. Actions are discrete.
+
+    Args are those of `PPO` but clip_range_vf, target_kl and use_sde, and:
+        learner: how the update uses the machine.
         after_iteration: called with the model when an update is done and its metrics are
             recorded; the place to save a checkpoint.
         bad_batch_directory: where the offending minibatch goes.
+
+    Raises:
+        ValueError: one of the three is set, or the actions are not discrete.
     """
+
+    rollout_buffer: DeviceRolloutBuffer
 
     def __init__(
         self,
         *args: Any,
-        after_iteration: Callable[["LucyPPO"], None] = lambda model: None,
+        learner: LearnerConfig | None = None,
+        after_iteration: Callable[["AuxPPO"], None] = lambda model: None,
         bad_batch_directory: Path = Path(),
+        policy_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        for name, default in _UNSUPPORTED.items():
+            if kwargs.get(name, default) != default:
+                raise ValueError(f"AuxPPO has no {name}, got {kwargs[name]!r}: leave it out")
+        self.learner = learner or LearnerConfig.model_validate({})
         self.after_iteration = after_iteration
         self.bad_batch_directory = bad_batch_directory
-        self.seconds = {"collect": 0.0, "update": 0.0}  # of the latest iteration
+        self.seconds: dict[str, float] = {}  # of the latest iteration, by phase
+        self._iteration_start = 0.0
+        # Fused Adam is one kernel, and can skip a step on the device
+        optimizer = {"optimizer_kwargs": {"eps": 1e-5, "fused": True}}
+        kwargs["policy_kwargs"] = optimizer | (policy_kwargs or {})
+        kwargs.setdefault("rollout_buffer_class", DeviceRolloutBuffer)
         super().__init__(*args, **kwargs)
 
-    def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if not isinstance(self.action_space, (spaces.Discrete, spaces.MultiDiscrete)):
+            raise ValueError(
+                f"AuxPPO acts in Discrete or MultiDiscrete spaces, got {self.action_space}"
+            )
+        cpu = self.device.type == "cpu"
+        threads = (self.learner.threads or torch.get_num_threads()) if cpu else 1
+        self._replicas = Replicas(self.policy, threads, skip=[self.policy.optimizer])
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_replicas", "after_iteration"]
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.learner.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
         """Fill the rollout buffer; see `PPO`."""
+        assert isinstance(rollout_buffer, DeviceRolloutBuffer)
+        assert self._last_obs is not None
         start = time.perf_counter()
-        complete = super().collect_rollouts(*args, **kwargs)
+        self._iteration_start = self._iteration_start or start
+        self.seconds = {"environment": 0.0, "inference": 0.0}
+        self.policy.set_training_mode(False)
+        rollout_buffer.reset()
+        callback.on_rollout_start()
+        cut: list[tuple[int, int, np.ndarray]] = []
+        dones = np.zeros(env.num_envs, np.bool_)
+        while not rollout_buffer.full:
+            began = time.perf_counter()
+            actions, log_probs = self._act(rollout_buffer.observe(self._last_obs))  # type: ignore[arg-type]
+            chosen = actions.cpu().numpy()
+            acted = time.perf_counter()
+            new_obs, rewards, dones, infos = env.step(chosen)
+            self.seconds["inference"] += acted - began
+            self.seconds["environment"] += time.perf_counter() - acted
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            ended = np.flatnonzero(dones)
+            self._update_info_buffer([infos[agent] for agent in ended], dones[ended])
+            cut += [
+                (rollout_buffer.pos, agent, infos[agent]["terminal_observation"])
+                for agent in ended
+                if infos[agent].get("TimeLimit.truncated")
+            ]
+            rollout_buffer.record(actions, log_probs, rewards, self._last_episode_starts)  # type: ignore[arg-type]
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
         self.seconds["collect"] = time.perf_counter() - start
-        return complete
+        self._estimate(rollout_buffer, cut, dones)
+        self.seconds["gae"] = time.perf_counter() - start - self.seconds["collect"]
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    @torch.no_grad()
+    def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        with self._autocast():
+            distribution = self.policy.get_distribution(observations)
+            actions = distribution.get_actions()
+            return actions, distribution.log_prob(actions)
+
+    def _estimate(
+        self,
+        buffer: DeviceRolloutBuffer,
+        cut: Sequence[tuple[int, int, np.ndarray]],
+        dones: np.ndarray,
+    ) -> None:
+        """Values and advantages; where time ran out, the value stands in for what was cut off."""
+        last = torch.from_numpy(np.asarray(self._last_obs))
+        frames = [buffer.observations[buffer.context :].flatten(0, 1), last.to(self.device)]
+        if cut:
+            terminal = np.stack([observation for _, _, observation in cut])
+            frames.append(torch.from_numpy(terminal).to(self.device))
+        values = self._values(frames)
+        buffer.values[:] = values[0].numpy().reshape(buffer.values.shape)
+        if cut:
+            steps, agents = ([place[axis] for place in cut] for axis in (0, 1))
+            buffer.rewards[steps, agents] += self.gamma * values[2].numpy()
+        buffer.compute_returns_and_advantage(values[1], dones)
+
+    def _values(self, groups: Sequence[Tensor]) -> list[Tensor]:
+        """The critic's values of groups of observations [B,...], each as [B] on the CPU."""
+
+        def work(policy: Any, observations: Tensor) -> Tensor:
+            with torch.no_grad(), self._autocast():
+                return policy.predict_values(observations).flatten().float()
+
+        pieces = [piece for group in groups for piece in group.split(_INFERENCE_PIECE)]
+        values = torch.cat(self._replicas.map(work, pieces)).cpu()
+        return list(values.split([len(group) for group in groups]))
 
     def train(self) -> None:
         """Update the policy on the rollout, log the iteration and call `after_iteration`.
@@ -96,50 +224,89 @@ class LucyPPO(PPO):
             NonFiniteLossError: the policy is as it was before the offending minibatch.
         """
         start = time.perf_counter()
-        self.policy.set_training_mode(True)
+        for policy in self._replicas.networks:
+            policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        recorded: list[Losses] = []
+        recorded = []
         for _ in range(self.n_epochs):
-            for batch in self.rollout_buffer.get(self.batch_size):
-                losses = self._minibatch(batch)
-                recorded.append(Losses(*(loss.detach() for loss in losses)))
+            recorded += self._epoch()
             self._n_updates += 1
         self.seconds["update"] = time.perf_counter() - start
-        self._record(recorded)
+        self._record(torch.stack(recorded).mean(dim=0).tolist())
         self.after_iteration(self)
 
-    def _minibatch(self, batch: RolloutBufferSamples) -> Losses:
+    def _epoch(self) -> list[Tensor]:
+        order = np.random.get_state()  # noqa: NPY002 - what the minibatches are drawn from
+        broken = torch.zeros((), device=self.device)
+        recorded, norms = [], []
+        for batch in self.rollout_buffer.minibatches(self.batch_size):
+            losses = self._gradient(batch)
+            norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            # From the first loss on that is not finite no step is taken, and the device need
+            # not be asked before the epoch is over
+            broken = torch.maximum(broken, (~torch.isfinite(losses[0] + norm)).float())
+            self.policy.optimizer.found_inf = broken  # type: ignore[attr-defined]
+            self.policy.optimizer.step()
+            recorded.append(losses)
+            norms.append(norm)
+        if broken:
+            self._refuse(torch.stack(recorded)[:, 0], torch.stack(norms), order)
+        return recorded
+
+    def _gradient(self, batch: Batch) -> Tensor:
+        """Leave the gradient of a minibatch in the policy; its `Losses`, stacked."""
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
-        losses = ppo_losses(self.policy, batch, clip_range, self.ent_coef, self.vf_coef)
+        if self.normalize_advantage and batch.size > 1:
+            advantages = batch.advantages
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            batch = batch._replace(advantages=advantages)
+
+        def work(policy: Any, piece: Batch) -> Tensor:
+            with self._autocast():
+                losses = ppo_losses(policy, piece, clip_range, self.ent_coef, self.vf_coef)
+            share = piece.size / batch.size
+            (losses.loss * share).backward()
+            return torch.stack(losses).detach() * share
+
         self.policy.optimizer.zero_grad()
-        losses.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-        if not torch.isfinite(losses.loss + norm):
-            self._refuse(batch, losses.loss, norm)
-        self.policy.optimizer.step()
+        pieces = batch.pieces(self._piece_size())
+        losses = torch.stack(self._replicas.map(work, pieces)).sum(dim=0)
+        self._replicas.sum_gradients()
         return losses
 
-    def _refuse(self, batch: RolloutBufferSamples, loss: Tensor, norm: Tensor) -> None:
+    def _piece_size(self) -> int:
+        if self.learner.piece is not None:
+            return self.learner.piece
+        return 1024 if self.device.type == "cpu" else self.batch_size
+
+    def _refuse(self, losses: Tensor, norms: Tensor, order: Any) -> None:
+        index = int((~torch.isfinite(losses + norms)).nonzero()[0])
+        np.random.set_state(order)  # noqa: NPY002
+        minibatches = self.rollout_buffer.minibatches(self.batch_size)
+        batch = next(itertools.islice(minibatches, index, None))
         path = self.bad_batch_directory / f"bad-batch-{self.num_timesteps}.safetensors"
-        tensors = {name: tensor.contiguous() for name, tensor in batch._asdict().items()}
+        tensors = {name: part.flatten(0, 1).contiguous() for name, part in batch._asdict().items()}
         save_file(tensors, path)
         broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
         raise NonFiniteLossError(
-            f"after {self.num_timesteps} steps the loss is {loss.item()} and the gradient norm "
-            f"{norm.item()}; not finite in the minibatch: {broken or 'nothing'}. It is saved as "
-            f"{path}. The checkpoints are good: resume with a lower ppo.learning_rate, or look "
-            "at the reward and observation that this minibatch shows."
+            f"after {self.num_timesteps} steps the loss is {losses[index].item()} and the gradient "
+            f"norm {norms[index].item()}; not finite in the minibatch: {broken or 'nothing'}. It "
+            f"is saved as {path}. The checkpoints are good: resume with a lower "
+            "ppo.learning_rate, or look at the reward and observation that this minibatch shows."
         )
 
-    def _record(self, recorded: list[Losses]) -> None:
-        means = torch.stack([torch.stack(losses) for losses in recorded]).mean(dim=0).tolist()
-        for name, value in zip(Losses._fields, means, strict=True):
+    def _record(self, losses: Sequence[float]) -> None:
+        for name, value in zip(Losses._fields, losses, strict=True):
             self.logger.record(f"train/{name}", value)
         buffer = self.rollout_buffer
         variance = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         self.logger.record("train/explained_variance", float(variance))
+        now = time.perf_counter()
+        iteration, self._iteration_start = now - self._iteration_start, now
         samples = buffer.buffer_size * buffer.n_envs
-        for name, seconds in self.seconds.items():
-            self.logger.record(f"time/{name}_seconds", seconds)
+        for phase in ("collect", "update"):
+            self.logger.record(f"time/{phase}_seconds", self.seconds[phase])
+        for phase in ("environment", "inference", "gae", "update"):
+            self.logger.record(f"time/{phase}_share", self.seconds[phase] / iteration)
         self.logger.record("time/collected_steps_per_second", samples / self.seconds["collect"])
-        self.logger.record("time/overall_steps_per_second", samples / sum(self.seconds.values()))
+        self.logger.record("time/overall_steps_per_second", samples / iteration)

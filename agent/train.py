@@ -21,7 +21,7 @@ from .environment import build_env
 from .errors import LucyError
 from .metrics import RolloutMetrics, open_logger
 from .policy import LucyPolicy
-from .ppo import LucyPPO
+from .ppo import AuxPPO
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
 from .run_dir import RunDirectory
@@ -36,12 +36,13 @@ class TrainResult(NamedTuple):
     interrupted: bool  # by the user
 
 
-def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> LucyPPO:
+def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> AuxPPO:
     """PPO with fresh weights, drawn from the config's seed."""
-    return LucyPPO(
+    return AuxPPO(
         LucyPolicy,
         env,
         **config.ppo.model_dump(),
+        learner=config.learner,
         seed=config.seed,
         device=device,
         policy_kwargs={"network": config.network, "action_table": env.simulation.action_table},
@@ -101,7 +102,7 @@ def train(
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
         CheckpointError: a checkpoint does not fit the config or cannot be written.
-        NonFiniteLossError: see `LucyPPO.train`.
+        NonFiniteLossError: see `AuxPPO.train`.
     """
     console = console or Console(quiet=True)
     if notice := resets_notice(config.environment):
@@ -145,7 +146,7 @@ def _train(
     saved = run.resume_from
     steps = model.num_timesteps
 
-    def save(model: LucyPPO) -> None:
+    def save(model: AuxPPO) -> None:
         nonlocal saved, steps
         model.logger.dump(model.num_timesteps)
         saved, steps = _save(model, config, run), model.num_timesteps
@@ -168,7 +169,7 @@ def _train(
     return TrainResult(saved, steps, interruption.by_user)
 
 
-def _save(model: LucyPPO, config: TrainConfig, run: RunDirectory) -> Path:
+def _save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
     policy = model.policy
     path = checkpoint.save(
         run.checkpoints,
@@ -185,7 +186,7 @@ def _save(model: LucyPPO, config: TrainConfig, run: RunDirectory) -> Path:
     return path
 
 
-def _restore(model: LucyPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
+def _restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
     expected = versions(config)
     del expected["lucy"]
     loaded = checkpoint.load(path, model.device, expected)

@@ -11,7 +11,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from lucy.agent.ppo import LucyPPO, NonFiniteLossError
+from lucy.agent.ppo import AuxPPO, NonFiniteLossError
 
 
 class Identity(gymnasium.Env):
@@ -48,7 +48,7 @@ def learn(kind: type[PPO], steps: int, **changes: float) -> PPO:
 
 
 def test_update_equals_stable_baselines() -> None:
-    ours, theirs = (learn(kind, 3 * 4 * 64) for kind in (LucyPPO, PPO))
+    ours, theirs = (learn(kind, 3 * 4 * 64) for kind in (AuxPPO, PPO))
     for (name, own), (_, other) in zip(
         ours.policy.state_dict().items(), theirs.policy.state_dict().items(), strict=True
     ):
@@ -56,14 +56,14 @@ def test_update_equals_stable_baselines() -> None:
 
 
 def test_losses_equal_stable_baselines() -> None:
-    ours, theirs = (learn(kind, 4 * 64, n_epochs=1) for kind in (LucyPPO, PPO))
+    ours, theirs = (learn(kind, 4 * 64, n_epochs=1) for kind in (AuxPPO, PPO))
     for name in ("policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl"):
         own, other = (m.logger.name_to_value[f"train/{name}"] for m in (ours, theirs))
         assert own == pytest.approx(other, abs=1e-6), name
 
 
 def test_learns_the_identity() -> None:
-    model = make(LucyPPO, learning_rate=3e-3)
+    model = make(AuxPPO, learning_rate=3e-3)
     model.learn(8000, log_interval=None)  # type: ignore[arg-type]
     shown = torch.eye(4)
     actions, _ = model.predict(shown.numpy(), deterministic=True)
@@ -71,7 +71,7 @@ def test_learns_the_identity() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(tmp_path: Path) -> None:
-    model = make(LucyPPO)
+    model = make(AuxPPO)
     model.bad_batch_directory = tmp_path
 
     def poison(*_: object) -> bool:

@@ -1,0 +1,106 @@
+"""A single query's attention over few rows, as one pass over each sample where that pays."""
+
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def attend(query: Tensor, rows: Tensor, padded: Tensor, scale: float) -> Tensor:
+    """softmax(scale * q·yᵀ) y, for every head's own query over the same rows.
+
+    Args:
+        query: [B,H,W], each head's query, already turned into the rows' space.
+        rows: [B,E,W], at least one of them not padded.
+        padded: [B,E] bool, rows that weigh nothing.
+        scale: of the scores.
+
+    Returns:
+        [B,H,W], what each head sees.
+    """
+    if query.device.type == "cpu":
+        return _Attend.apply(query, rows, padded, scale)  # type: ignore[no-any-return]
+    scores = query @ rows.transpose(1, 2) * scale
+    scores = scores.masked_fill(padded[:, None], float("-inf"))
+    return scores.softmax(dim=-1).to(rows.dtype) @ rows
+
+
+class _Attend(torch.autograd.Function):
+    """On a CPU the products are too small for a matrix library, which takes 6 times as long."""
+
+    @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    def forward(ctx: Any, query: Tensor, rows: Tensor, padded: Tensor, scale: float) -> Tensor:
+        query, rows = query.contiguous(), rows.contiguous()
+        weights = query.new_empty(query.shape[0], query.shape[1], rows.shape[1])
+        seen = torch.empty_like(query)
+        arrays = (tensor.numpy() for tensor in (query, rows, padded))
+        _attend(*arrays, np.float32(scale), weights.numpy(), seen.numpy())
+        ctx.save_for_backward(query, rows, weights)
+        ctx.scale = scale
+        return seen
+
+    @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        query, rows, weights = ctx.saved_tensors
+        to_query, to_rows = torch.empty_like(query), torch.empty_like(rows)
+        arrays = (t.numpy() for t in (query, rows, weights, gradients[0].contiguous()))
+        _attend_backward(*arrays, np.float32(ctx.scale), to_query.numpy(), to_rows.numpy())
+        return to_query, to_rows, None, None
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _attend(query, rows, padded, scale, weights, seen):
+    """The forward pass; `weights` [B,H,E] receives the softmax."""
+    width = query.shape[2]
+    for b in range(query.shape[0]):
+        for h in range(query.shape[1]):
+            highest = np.float32(-np.inf)
+            for e in range(rows.shape[1]):
+                if not padded[b, e]:
+                    score = np.float32(0)
+                    for i in range(width):
+                        score += query[b, h, i] * rows[b, e, i]
+                    weights[b, h, e] = score * scale
+                    highest = max(highest, weights[b, h, e])
+            total = np.float32(0)
+            for e in range(rows.shape[1]):
+                if padded[b, e]:
+                    weights[b, h, e] = 0
+                else:
+                    weights[b, h, e] = np.exp(weights[b, h, e] - highest)
+                total += weights[b, h, e]
+            for i in range(width):
+                seen[b, h, i] = 0
+            for e in range(rows.shape[1]):
+                weights[b, h, e] /= total
+                weight = weights[b, h, e]
+                for i in range(width):
+                    seen[b, h, i] += weight * rows[b, e, i]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _attend_backward(query, rows, weights, gradient, scale, to_query, to_rows):
+    """The gradient of `seen` [B,H,W] -> those of query and rows."""
+    width = query.shape[2]
+    to_weights = np.empty(rows.shape[1], np.float32)
+    for b in range(query.shape[0]):
+        to_rows[b] = 0
+        for h in range(query.shape[1]):
+            mean = np.float32(0)
+            for e in range(rows.shape[1]):
+                to_weight = np.float32(0)
+                for i in range(width):
+                    to_weight += gradient[b, h, i] * rows[b, e, i]
+                to_weights[e] = to_weight
+                mean += to_weight * weights[b, h, e]
+            to_query[b, h] = 0
+            for e in range(rows.shape[1]):
+                weight = weights[b, h, e]
+                to_score = weight * (to_weights[e] - mean) * scale
+                for i in range(width):
+                    to_query[b, h, i] += to_score * rows[b, e, i]
+                    to_rows[b, e, i] += to_score * query[b, h, i] + weight * gradient[b, h, i]
