@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..sim.observations import ACTION_STACK, N_FEATURES
@@ -58,13 +57,12 @@ class CrossAttention(nn.Module):
             [B,width].
         """
         batch, width = x.shape
-        query = self.query(x).view(batch, self.heads, self.size)
-        key = self.key.weight.view(self.heads, self.size, width)
-        looked_for = torch.einsum("bhs,hsw->bhw", query, key)
+        by_head = (self.heads, self.size, width)
+        query = self.query(x).view(batch, self.heads, self.size).transpose(0, 1)
+        looked_for = query @ self.key.weight.view(by_head)
         seen = attend(looked_for, y, padded, self.size**-0.5)
-        value = self.value.weight.view(self.heads, self.size, width)
-        answer = torch.einsum("bhw,hsw->bhs", seen, value).reshape(batch, width)
-        return self.output(answer + self.value.bias)
+        answer = seen @ self.value.weight.view(by_head).transpose(1, 2)
+        return self.output(answer.transpose(0, 1).reshape(batch, width) + self.value.bias)
 
 
 class Block(nn.Module):

@@ -1,8 +1,9 @@
 """`AuxPPO`: Stable-Baselines3's PPO with a rollout on the device and a fast, safe update."""
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,6 +135,17 @@ class AuxPPO(PPO):
         enabled = self.learner.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
+    @staticmethod
+    @contextlib.contextmanager
+    def _one_thread_an_operator() -> Iterator[None]:
+        """Small operators split among threads wait for each other longer than they work."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
     def collect_rollouts(
         self,
         env: VecEnv,
@@ -143,7 +155,12 @@ class AuxPPO(PPO):
     ) -> bool:
         """Fill the rollout buffer; see `PPO`."""
         assert isinstance(rollout_buffer, DeviceRolloutBuffer)
-        assert self._last_obs is not None
+        with self._one_thread_an_operator():
+            return self._collect(env, callback, rollout_buffer)
+
+    def _collect(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: DeviceRolloutBuffer
+    ) -> bool:
         start = time.perf_counter()
         self._iteration_start = self._iteration_start or start
         self.seconds = {"environment": 0.0, "inference": 0.0}
@@ -154,7 +171,8 @@ class AuxPPO(PPO):
         dones = np.zeros(env.num_envs, np.bool_)
         while not rollout_buffer.full:
             began = time.perf_counter()
-            actions, log_probs = self._act(rollout_buffer.observe(self._last_obs))  # type: ignore[arg-type]
+            assert isinstance(self._last_obs, np.ndarray)
+            actions, log_probs = self._act(rollout_buffer.observe(self._last_obs))
             chosen = actions.cpu().numpy()
             acted = time.perf_counter()
             new_obs, rewards, dones, infos = env.step(chosen)
@@ -228,9 +246,10 @@ class AuxPPO(PPO):
             policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         recorded = []
-        for _ in range(self.n_epochs):
-            recorded += self._epoch()
-            self._n_updates += 1
+        with self._one_thread_an_operator():
+            for _ in range(self.n_epochs):
+                recorded += self._epoch()
+                self._n_updates += 1
         self.seconds["update"] = time.perf_counter() - start
         self._record(torch.stack(recorded).mean(dim=0).tolist())
         self.after_iteration(self)
