@@ -41,8 +41,9 @@ class DeviceRolloutBuffer(RolloutBuffer):
     """T steps of N agents, observations and actions on the device.
 
     Rewards, values and what follows from them are NumPy arrays [T,N]: they are small, and
-    one kernel makes advantages of them. The buffer keeps the last frames of the rollout
-    before, so that windows can reach back over its beginning.
+    one kernel makes advantages of them. `cut_off` is what an episode would still have paid
+    where time ran out. The buffer keeps the last frames of the rollout before, so that
+    windows can reach back over its beginning.
 
     Args are those of `RolloutBuffer`, and:
         context: how many frames to keep.
@@ -66,8 +67,9 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self._pinned = self.device.type == "cuda"
         shape = self.observations.shape[1:]
         self._staging = torch.zeros(shape, dtype=dtype, pin_memory=self._pinned)
-        arrays = [np.zeros(steps, np.float32) for _ in range(5)]
-        self.rewards, self.values, self.advantages, self.returns, self.episode_starts = arrays
+        arrays = [np.zeros(steps, np.float32) for _ in range(6)]
+        self.rewards, self.values, self.advantages, self.returns, *rest = arrays
+        self.episode_starts, self.cut_off = rest
         self.age = np.zeros(steps, np.int32)
         self._age = np.zeros(self.n_envs, np.int32)
         self._allocated = True
@@ -79,6 +81,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         elif self.pos and self.context:
             latest = self.observations[self.pos : self.pos + self.context].clone()
             self.observations[: self.context] = latest
+        self.cut_off[:] = 0
         self.pos, self.full = 0, False
 
     def observe(self, observations: np.ndarray) -> Tensor:
@@ -118,10 +121,16 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.record(torch.from_numpy(action).to(self.device), log_prob, reward, episode_start)
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
-        """Fill `advantages` and `returns` from rewards and values: see `gae`."""
+        """Fill `advantages` and `returns`: see `gae`; `cut_off` is paid beside the rewards."""
         last = last_values.float().cpu().numpy().flatten()
         gae(
-            *(self.rewards, self.values, self.episode_starts, last, dones.astype(np.float32)),
+            *(
+                self.rewards + self.cut_off,
+                self.values,
+                self.episode_starts,
+                last,
+                dones.astype(np.float32),
+            ),
             *(np.float32(self.gamma), np.float32(self.gae_lambda), self.advantages),
         )
         np.add(self.advantages, self.values, out=self.returns)

@@ -16,11 +16,13 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
-from torch import Tensor
+from torch import Tensor, nn
 
+from .auxiliary import RewardPrediction, Segment, build_tasks
 from .buffer import Batch, DeviceRolloutBuffer
-from .config import LearnerConfig
+from .config import AuxiliaryConfig, LearnerConfig
 from .errors import LucyError
+from .policy import LucyPolicy
 from .replicas import Replicas
 
 _UNSUPPORTED = {"clip_range_vf": None, "target_kl": None, "use_sde": False}
@@ -42,8 +44,21 @@ class Losses(NamedTuple):
     clip_fraction: Tensor
 
 
+class Learner(nn.Module):
+    """All that an update trains: the policy, and the auxiliary tasks by name."""
+
+    def __init__(self, policy: Any, tasks: nn.ModuleDict) -> None:
+        """Of these parts."""
+        super().__init__()
+        self.policy, self.tasks = policy, tasks
+
+
 def ppo_losses(
-    policy: Any, batch: Batch, clip_range: float, ent_coef: float, vf_coef: float
+    evaluated: tuple[Tensor, Tensor, Tensor],
+    batch: Batch,
+    clip_range: float,
+    ent_coef: float,
+    vf_coef: float,
 ) -> Losses:
     """The clipped surrogate of PPO with value and entropy terms, as in Stable-Baselines3.
 
@@ -51,18 +66,14 @@ def ppo_losses(
     approx_kl = E[(r - 1) - ln r]. Source: arXiv 1707.06347; joschu.net/blog/kl-approx.html.
 
     Args:
-        policy: an `ActorCriticPolicy`.
-        batch: its samples; the advantages A are taken as they are.
+        evaluated: values V, log-probabilities and entropies H that the policy gives the
+            samples now, [B].
+        batch: the samples; the advantages A are taken as they are.
         clip_range: ε.
         ent_coef: c_e.
         vf_coef: c_v.
     """
-    steps = batch.returns.shape[0]
-    observations = batch.observations[-steps:].flatten(0, 1)
-    actions = batch.actions.flatten(0, 1)
-    if isinstance(policy.action_space, spaces.Discrete):
-        actions = actions.flatten()
-    values, log_prob, entropy = policy.evaluate_actions(observations, actions)
+    values, log_prob, entropy = evaluated
     advantages = batch.advantages.flatten()
     log_ratio = log_prob - batch.old_log_prob.flatten()
     ratio = log_ratio.exp()
@@ -84,6 +95,7 @@ class AuxPPO(PPO):
     side by side; the gradient is the whole minibatch's. Actions are discrete.
 
     Args are those of `PPO` but clip_range_vf, target_kl and use_sde, and:
+        auxiliary: tasks trained beside; any needs a `LucyPolicy`.
         learner: how the update uses the machine.
         after_iteration: called with the model when an update is done and its metrics are
             recorded; the place to save a checkpoint.
@@ -98,6 +110,7 @@ class AuxPPO(PPO):
     def __init__(
         self,
         *args: Any,
+        auxiliary: AuxiliaryConfig | None = None,
         learner: LearnerConfig | None = None,
         after_iteration: Callable[["AuxPPO"], None] = lambda model: None,
         bad_batch_directory: Path = Path(),
@@ -107,15 +120,19 @@ class AuxPPO(PPO):
         for name, default in _UNSUPPORTED.items():
             if kwargs.get(name, default) != default:
                 raise ValueError(f"AuxPPO has no {name}, got {kwargs[name]!r}: leave it out")
+        self.auxiliary = auxiliary or AuxiliaryConfig.model_validate({})
         self.learner = learner or LearnerConfig.model_validate({})
         self.after_iteration = after_iteration
         self.bad_batch_directory = bad_batch_directory
         self.seconds: dict[str, float] = {}  # of the latest iteration, by phase
+        self.shares: dict[str, float] = {}  # of its time
         self._iteration_start = 0.0
         # Fused Adam is one kernel, and can skip a step on the device
         optimizer = {"optimizer_kwargs": {"eps": 1e-5, "fused": True}}
         kwargs["policy_kwargs"] = optimizer | (policy_kwargs or {})
         kwargs.setdefault("rollout_buffer_class", DeviceRolloutBuffer)
+        if self.auxiliary.reward_prediction:
+            kwargs.setdefault("rollout_buffer_kwargs", {"context": RewardPrediction.context})
         super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
@@ -126,10 +143,33 @@ class AuxPPO(PPO):
             )
         cpu = self.device.type == "cpu"
         threads = (self.learner.threads or torch.get_num_threads()) if cpu else 1
-        self._replicas = Replicas(self.policy, threads, skip=[self.policy.optimizer])
+        self.tasks = nn.ModuleDict()
+        self._optimizers: list[torch.optim.Optimizer] = [self.policy.optimizer]
+        if self.auxiliary.weights:
+            self._setup_tasks()
+        learner = Learner(self.policy, self.tasks)
+        self._replicas = Replicas(learner, threads, skip=[self.policy.optimizer])
+
+    def _setup_tasks(self) -> None:
+        if not isinstance(self.policy, LucyPolicy):
+            raise ValueError(
+                f"auxiliary tasks {list(self.auxiliary.weights)} learn from a LucyPolicy's "
+                f"embeddings, got {type(self.policy).__name__}: leave them out"
+            )
+        rows = self.policy.observation_space.shape[0]  # type: ignore[index]
+        self.tasks = build_tasks(self.auxiliary, self.policy.network, rows).to(self.device)
+        self.tasks_optimizer = torch.optim.Adam(
+            self.tasks.parameters(), self.lr_schedule(1), eps=1e-5, fused=True
+        )
+        self._optimizers.append(self.tasks_optimizer)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_replicas", "after_iteration"]
+        ours = ["_replicas", "_optimizers", "tasks", "tasks_optimizer", "after_iteration"]
+        return [*super()._excluded_save_params(), *ours]
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        modules, tensors = super()._get_torch_save_params()
+        return [*modules, *["tasks", "tasks_optimizer"] * bool(self.tasks)], tensors
 
     def _autocast(self) -> torch.autocast:
         enabled = self.learner.precision == "bf16"
@@ -221,15 +261,15 @@ class AuxPPO(PPO):
         buffer.values[:] = values[0].numpy().reshape(buffer.values.shape)
         if cut:
             steps, agents = ([place[axis] for place in cut] for axis in (0, 1))
-            buffer.rewards[steps, agents] += self.gamma * values[2].numpy()
+            buffer.cut_off[steps, agents] = self.gamma * values[2].numpy()
         buffer.compute_returns_and_advantage(values[1], dones)
 
     def _values(self, groups: Sequence[Tensor]) -> list[Tensor]:
         """The critic's values of groups of observations [B,...], each as [B] on the CPU."""
 
-        def work(policy: Any, observations: Tensor) -> Tensor:
+        def work(learner: Learner, observations: Tensor) -> Tensor:
             with torch.no_grad(), self._autocast():
-                return policy.predict_values(observations).flatten().float()
+                return learner.policy.predict_values(observations).flatten().float()
 
         pieces = [piece for group in groups for piece in group.split(_INFERENCE_PIECE)]
         values = torch.cat(self._replicas.map(work, pieces)).cpu()
@@ -242,10 +282,12 @@ class AuxPPO(PPO):
             NonFiniteLossError: the policy is as it was before the offending minibatch.
         """
         start = time.perf_counter()
-        for policy in self._replicas.networks:
-            policy.set_training_mode(True)
-        self._update_learning_rate(self.policy.optimizer)
+        self.policy.set_training_mode(True)
+        for learner in self._replicas.networks:
+            learner.train()
+        self._update_learning_rate(self._optimizers)
         recorded = []
+        self._forward_seconds = dict.fromkeys(["main", *self.tasks], 0.0)
         with self._one_thread_an_operator():
             for _ in range(self.n_epochs):
                 recorded += self._epoch()
@@ -254,44 +296,76 @@ class AuxPPO(PPO):
         self._record(torch.stack(recorded).mean(dim=0).tolist())
         self.after_iteration(self)
 
+    def _minibatches(self) -> Iterator[Batch]:
+        length = self.auxiliary.segment if self.tasks else 1
+        return self.rollout_buffer.minibatches(self.batch_size, length)
+
     def _epoch(self) -> list[Tensor]:
         order = np.random.get_state()  # noqa: NPY002 - what the minibatches are drawn from
         broken = torch.zeros((), device=self.device)
         recorded, norms = [], []
-        for batch in self.rollout_buffer.minibatches(self.batch_size):
+        for batch in self._minibatches():
             losses = self._gradient(batch)
-            norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            norm = self._clip()
             # From the first loss on that is not finite no step is taken, and the device need
             # not be asked before the epoch is over
             broken = torch.maximum(broken, (~torch.isfinite(losses[0] + norm)).float())
-            self.policy.optimizer.found_inf = broken  # type: ignore[attr-defined]
-            self.policy.optimizer.step()
+            for optimizer in self._optimizers:
+                optimizer.found_inf = broken  # type: ignore[attr-defined]
+                optimizer.step()
             recorded.append(losses)
             norms.append(norm)
         if broken:
             self._refuse(torch.stack(recorded)[:, 0], torch.stack(norms), order)
         return recorded
 
+    def _clip(self) -> Tensor:
+        """Clip the gradients of policy and tasks, each by its own norm; the norms' sum."""
+        modules = [self.policy, self.tasks] if self.tasks else [self.policy]
+        norms = [
+            torch.nn.utils.clip_grad_norm_(module.parameters(), self.max_grad_norm)
+            for module in modules
+        ]
+        return torch.stack(norms).sum()
+
     def _gradient(self, batch: Batch) -> Tensor:
-        """Leave the gradient of a minibatch in the policy; its `Losses`, stacked."""
-        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        """Leave a minibatch's gradient in the parameters; its `Losses` and the tasks', stacked."""
         if self.normalize_advantage and batch.size > 1:
             advantages = batch.advantages
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
             batch = batch._replace(advantages=advantages)
 
-        def work(policy: Any, piece: Batch) -> Tensor:
-            with self._autocast():
-                losses = ppo_losses(policy, piece, clip_range, self.ent_coef, self.vf_coef)
+        def work(learner: Learner, piece: Batch) -> tuple[Tensor, list[float]]:
+            losses, seconds = self._losses(learner, piece)
             share = piece.size / batch.size
-            (losses.loss * share).backward()
-            return torch.stack(losses).detach() * share
+            (losses[0] * share).backward()
+            return losses.detach() * share, seconds
 
-        self.policy.optimizer.zero_grad()
-        pieces = batch.pieces(self._piece_size())
-        losses = torch.stack(self._replicas.map(work, pieces)).sum(dim=0)
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
+        results = self._replicas.map(work, batch.pieces(self._piece_size()))
         self._replicas.sum_gradients()
-        return losses
+        for _, seconds in results:
+            for name, part in zip(self._forward_seconds, seconds, strict=True):
+                self._forward_seconds[name] += part
+        return torch.stack([losses for losses, _ in results]).sum(dim=0)
+
+    def _losses(self, learner: Learner, piece: Batch) -> tuple[Tensor, list[float]]:
+        """`Losses` and the tasks' losses, stacked, and the seconds that each part took."""
+        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        clock = [time.perf_counter()]
+        with self._autocast():
+            evaluated, segment = _evaluate(learner, piece)
+            main = ppo_losses(evaluated, piece, clip_range, self.ent_coef, self.vf_coef)
+            clock.append(time.perf_counter())
+            losses = []
+            for task in learner.tasks.values():
+                losses.append(task(segment))
+                clock.append(time.perf_counter())
+        weighted = zip(self.auxiliary.weights.values(), losses, strict=True)
+        loss = main.loss + sum(weight * part for weight, part in weighted)
+        seconds = [end - start for start, end in itertools.pairwise(clock)]
+        return torch.stack([loss, *main[1:], *losses]), seconds
 
     def _piece_size(self) -> int:
         if self.learner.piece is not None:
@@ -301,8 +375,7 @@ class AuxPPO(PPO):
     def _refuse(self, losses: Tensor, norms: Tensor, order: Any) -> None:
         index = int((~torch.isfinite(losses + norms)).nonzero()[0])
         np.random.set_state(order)  # noqa: NPY002
-        minibatches = self.rollout_buffer.minibatches(self.batch_size)
-        batch = next(itertools.islice(minibatches, index, None))
+        batch = next(itertools.islice(self._minibatches(), index, None))
         path = self.bad_batch_directory / f"bad-batch-{self.num_timesteps}.safetensors"
         tensors = {name: part.flatten(0, 1).contiguous() for name, part in batch._asdict().items()}
         save_file(tensors, path)
@@ -315,8 +388,10 @@ class AuxPPO(PPO):
         )
 
     def _record(self, losses: Sequence[float]) -> None:
-        for name, value in zip(Losses._fields, losses, strict=True):
-            self.logger.record(f"train/{name}", value)
+        names = [f"train/{name}" for name in Losses._fields]
+        names += [f"aux/{name}_loss" for name in self.tasks]
+        for name, value in zip(names, losses, strict=True):
+            self.logger.record(name, value)
         buffer = self.rollout_buffer
         variance = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         self.logger.record("train/explained_variance", float(variance))
@@ -325,7 +400,27 @@ class AuxPPO(PPO):
         samples = buffer.buffer_size * buffer.n_envs
         for phase in ("collect", "update"):
             self.logger.record(f"time/{phase}_seconds", self.seconds[phase])
-        for phase in ("environment", "inference", "gae", "update"):
-            self.logger.record(f"time/{phase}_share", self.seconds[phase] / iteration)
+        phases = ("environment", "inference", "gae", "update")
+        self.shares = {phase: self.seconds[phase] / iteration for phase in phases}
+        for phase, share in self.shares.items():
+            self.logger.record(f"time/{phase}_share", share)
+        forward = sum(self._forward_seconds.values())
+        for name, seconds in self._forward_seconds.items():  # backward taken as in proportion
+            share = self.shares["update"] * seconds / forward
+            self.logger.record(f"time/update_{name}_share", share)
         self.logger.record("time/collected_steps_per_second", samples / self.seconds["collect"])
         self.logger.record("time/overall_steps_per_second", samples / iteration)
+
+
+def _evaluate(
+    learner: Learner, piece: Batch
+) -> tuple[tuple[Tensor, Tensor, Tensor], Segment | None]:
+    """What the policy gives a piece's samples now, and what the tasks learn from, if any."""
+    policy = learner.policy
+    if len(learner.tasks):
+        evaluated, embedded = policy.evaluate_segment(piece.observations, piece.actions)
+        return evaluated, Segment(*embedded, piece.observations, piece.rewards, piece.age)
+    actions = piece.actions.flatten(0, 1)
+    if isinstance(policy.action_space, spaces.Discrete):
+        actions = actions.flatten()
+    return policy.evaluate_actions(piece.observations.flatten(0, 1), actions), None

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
+from torch import Tensor
 
 from ..rewards.spec import load_spec
 from ..sim.observations import LucyObservation
@@ -42,6 +43,7 @@ def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.devi
         LucyPolicy,
         env,
         **config.ppo.model_dump(),
+        auxiliary=config.auxiliary,
         learner=config.learner,
         seed=config.seed,
         device=device,
@@ -176,6 +178,7 @@ def _save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
         model.num_timesteps,
         policy=policy.state_dict(),
         optimizer=checkpoint.optimizer_tensors(policy.optimizer, policy),
+        auxiliary=_task_tensors(model),
         config=config.model_dump(mode="json"),
         counters={"steps": model.num_timesteps, "updates": model._n_updates},
         versions=versions(config),
@@ -186,6 +189,31 @@ def _save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
     return path
 
 
+def _task_tensors(model: AuxPPO) -> dict[str, Tensor]:
+    """Weights and optimizer of the auxiliary tasks."""
+    if not model.tasks:
+        return {}
+    state = checkpoint.optimizer_tensors(model.tasks_optimizer, model.tasks)
+    tensors = {f"tasks.{name}": tensor for name, tensor in model.tasks.state_dict().items()}
+    return tensors | {f"optimizer.{name}": tensor for name, tensor in state.items()}
+
+
+def _restore_tasks(model: AuxPPO, loaded: checkpoint.Checkpoint) -> None:
+    weights, state = (
+        {
+            name.removeprefix(prefix): tensor
+            for name, tensor in loaded.auxiliary.items()
+            if name.startswith(prefix)
+        }
+        for prefix in ("tasks.", "optimizer.")
+    )
+    checkpoint.load_policy_tensors(model.tasks, weights, source=loaded.path)
+    if model.tasks:
+        checkpoint.load_optimizer_tensors(
+            model.tasks_optimizer, model.tasks, state, source=loaded.path
+        )
+
+
 def _restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
     expected = versions(config)
     del expected["lucy"]
@@ -194,6 +222,8 @@ def _restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: 
     checkpoint.load_optimizer_tensors(
         model.policy.optimizer, model.policy, loaded.optimizer, source=path
     )
+    if model.tasks or loaded.auxiliary:
+        _restore_tasks(model, loaded)
     model.num_timesteps = loaded.counters["steps"]
     model._n_updates = loaded.counters["updates"]
     checkpoint.restore_random_state(loaded.random_state)
