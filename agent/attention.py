@@ -36,8 +36,8 @@ class _Attend(torch.autograd.Function):
         query, rows = query.contiguous(), rows.contiguous()
         weights = query.new_empty(query.shape[0], *rows.shape[:2])
         seen = torch.empty_like(query)
-        arrays = (tensor.numpy() for tensor in (query, rows, padded))
-        _attend(*arrays, np.float32(scale), weights.numpy(), seen.numpy())
+        inputs = query.numpy(), rows.numpy(), padded.numpy()
+        _attend(*inputs, np.float32(scale), weights.numpy(), seen.numpy())
         ctx.save_for_backward(query, rows, weights)
         ctx.scale = scale
         return seen
@@ -47,8 +47,9 @@ class _Attend(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         query, rows, weights = ctx.saved_tensors
         to_query, to_rows = torch.empty_like(query), torch.empty_like(rows)
-        arrays = (t.numpy() for t in (query, rows, weights, gradients[0].contiguous()))
-        _attend_backward(*arrays, np.float32(ctx.scale), to_query.numpy(), to_rows.numpy())
+        gradient = gradients[0].contiguous()
+        inputs = query.numpy(), rows.numpy(), weights.numpy(), gradient.numpy()
+        _attend_backward(*inputs, np.float32(ctx.scale), to_query.numpy(), to_rows.numpy())
         return to_query, to_rows, None, None
 
 

@@ -1,5 +1,8 @@
 """The rollout, kept on the learner's device and written in place."""
 
+# Tensors stand where Stable-Baselines3's buffer has arrays
+# pyright: reportIncompatibleVariableOverride=false
+
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -49,9 +52,9 @@ class DeviceRolloutBuffer(RolloutBuffer):
         context: how many frames to keep.
     """
 
-    observations: Tensor  # type: ignore[assignment]  # [context + T,N,...]
-    actions: Tensor  # type: ignore[assignment]  # [T,N,heads]
-    log_probs: Tensor  # type: ignore[assignment]  # [T,N]
+    observations: Tensor  # [context + T,N,...]
+    actions: Tensor  # [T,N,heads]
+    log_probs: Tensor  # [T,N]
 
     def __init__(self, *args: Any, context: int = 0, **kwargs: Any) -> None:
         self.context = context
@@ -113,9 +116,16 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
-    def add(self, obs: Any, action: Any, reward: Any, episode_start: Any, *rest: Tensor) -> None:
+    def add(
+        self,
+        obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        episode_start: np.ndarray,
+        value: Tensor,
+        log_prob: Tensor,
+    ) -> None:
         """Stable-Baselines3's way to store a step: see `RolloutBuffer.add`."""
-        value, log_prob = rest
         self.values[self.pos] = value.cpu().numpy().flatten()
         self.observe(obs)
         self.record(torch.from_numpy(action).to(self.device), log_prob, reward, episode_start)

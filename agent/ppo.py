@@ -105,7 +105,7 @@ class AuxPPO(PPO):
         ValueError: one of the three is set, or the actions are not discrete.
     """
 
-    rollout_buffer: DeviceRolloutBuffer
+    rollout_buffer: DeviceRolloutBuffer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
@@ -419,7 +419,9 @@ def _evaluate(
     policy = learner.policy
     if len(learner.tasks):
         evaluated, embedded = policy.evaluate_segment(piece.observations, piece.actions)
-        return evaluated, Segment(*embedded, piece.observations, piece.rewards, piece.age)
+        query, rows, padded, latent = embedded
+        frames = (piece.observations, piece.rewards, piece.age)
+        return evaluated, Segment(query, rows, padded, latent, *frames)
     actions = piece.actions.flatten(0, 1)
     if isinstance(policy.action_space, spaces.Discrete):
         actions = actions.flatten()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 Network = TypeVar("Network", bound=nn.Module)
 Piece = TypeVar("Piece")
@@ -54,19 +54,13 @@ class Replicas(Generic[Network]):
     def sum_gradients(self) -> None:
         """Move the gradients of all copies into the original."""
         for network in self.networks[1:]:
-            own: list[Tensor] = []
-            twins: list[Tensor] = []
             pairs = zip(self.networks[0].parameters(), network.parameters(), strict=True)
             for original, twin in pairs:
-                if twin.grad is None:
-                    continue
-                if original.grad is None:
-                    original.grad = torch.zeros_like(original)
-                own.append(original.grad)
-                twins.append(twin.grad)
+                if twin.grad is not None and original.grad is not None:
+                    original.grad += twin.grad
+                elif twin.grad is not None:
+                    original.grad = twin.grad
                 twin.grad = None
-            if own:
-                torch._foreach_add_(own, twins)
 
     def close(self) -> None:
         """End the threads."""

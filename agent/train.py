@@ -132,7 +132,7 @@ def _train(
 ) -> TrainResult:
     model = build_model(config, env, device)
     if run.resume_from is not None:
-        _restore(model, env, config, run.resume_from)
+        restore(model, env, config, run.resume_from)
         console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps.")
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
     logger = open_logger(run, model.num_timesteps)
@@ -148,12 +148,12 @@ def _train(
     saved = run.resume_from
     steps = model.num_timesteps
 
-    def save(model: AuxPPO) -> None:
+    def log_and_save(model: AuxPPO) -> None:
         nonlocal saved, steps
         model.logger.dump(model.num_timesteps)
-        saved, steps = _save(model, config, run), model.num_timesteps
+        saved, steps = save(model, config, run), model.num_timesteps
 
-    model.after_iteration = save
+    model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
     terms = [term.name for term in load_spec(config.environment.reward).terms]
     with stored(store_writer, interruption):
@@ -171,7 +171,12 @@ def _train(
     return TrainResult(saved, steps, interruption.by_user)
 
 
-def _save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
+def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
+    """Write a checkpoint of the training into its run, and let old ones go.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
     policy = model.policy
     path = checkpoint.save(
         run.checkpoints,
@@ -214,7 +219,12 @@ def _restore_tasks(model: AuxPPO, loaded: checkpoint.Checkpoint) -> None:
         )
 
 
-def _restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
+def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
+    """Put model and random numbers where a checkpoint left them; the games start anew.
+
+    Raises:
+        CheckpointError: it does not fit the config.
+    """
     expected = versions(config)
     del expected["lucy"]
     loaded = checkpoint.load(path, model.device, expected)
