@@ -1,7 +1,7 @@
 """Auxiliary tasks: losses that shape the actor's embeddings beside PPO's."""
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn import functional
 from ..sim.observations import N_COLUMNS, N_FEATURES
 from .config import AuxiliaryConfig, NetworkConfig
 from .perceiver import CrossAttention
+from .windows import WindowLSTM
 
 WINDOW = 20  # frames that reward prediction looks at
 _MEMORY = 32  # width of its LSTM
@@ -174,93 +175,6 @@ class SuccessorFeatures(AuxiliaryTask):
         target = (1 - _CUMULANT_GAMMA) * seen + _CUMULANT_GAMMA * predicted[1:].detach()
         error = functional.smooth_l1_loss(predicted[:-1], target, reduction="none")
         return _mean(error.mean(dim=2), segment.age[1:] > 0)
-
-
-class WindowLSTM(nn.Module):
-    """An LSTM from zero over the K frames up to each step, every frame projected once."""
-
-    def __init__(self, width: int, memory: int, window: int) -> None:
-        """For frames of `width`, K = `window` of them at a time."""
-        super().__init__()
-        self.window = window
-        self.project = nn.Linear(width, 4 * memory, bias=False)
-        self.recurrent = nn.Parameter(torch.empty(4 * memory, memory))
-        self.bias = nn.Parameter(torch.zeros(4 * memory))
-        nn.init.uniform_(self.recurrent, -(memory**-0.5), memory**-0.5)
-
-    def forward(self, frames: Tensor, age: Tensor) -> Tensor:
-        """The memory after each step's window.
-
-        Args:
-            frames: [K-1+L,n,width].
-            age: [L,n], how many frames before a step are of its episode; earlier ones count
-                as zero.
-
-        Returns:
-            [L,n,memory].
-        """
-        projected = self.project(frames).float()
-        with torch.autocast(frames.device.type, enabled=False):
-            return _Windows.apply(projected, age, self.recurrent, self.bias, self.window)  # type: ignore[no-any-return]
-
-
-class _Windows(torch.autograd.Function):
-    """The recurrence by hand: autograd would make a whole gradient of the frames 20 times."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, projected: Tensor, age: Tensor, recurrent: Tensor, bias: Tensor, window: int
-    ) -> Tensor:
-        steps, agents = age.shape
-        size = recurrent.shape[1]
-        ages = age.flatten()[:, None]
-        gates = projected.new_empty(window, steps * agents, 4 * size)
-        cells = projected.new_zeros(window + 1, steps * agents, size)
-        hiddens = torch.zeros_like(cells)
-        for k in range(window):
-            gate, cell = gates[k], cells[k + 1]
-            frames = projected[k : k + steps].view_as(gate)
-            torch.addmm(bias, hiddens[k], recurrent.T, out=gate)
-            gate.addcmul_(frames, (ages >= window - 1 - k).to(gate.dtype))
-            into, keep, out, new = _gates(gate, size)
-            gate[:, : 3 * size].sigmoid_()
-            new.tanh_()
-            torch.mul(keep, cells[k], out=cell).addcmul_(into, new)
-            torch.mul(out, cell.tanh(), out=hiddens[k + 1])
-        ctx.save_for_backward(age, recurrent, gates, cells, hiddens)
-        return hiddens[-1].view(steps, agents, size).clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        age, recurrent, gates, cells, hiddens = ctx.saved_tensors
-        window, size = len(gates), recurrent.shape[1]
-        steps, agents = age.shape
-        ages = age.flatten()[:, None]
-        to_projected = gates.new_zeros(window - 1 + steps, agents, 4 * size)
-        to_gates = torch.empty_like(gates)
-        to_hidden = gradients[0].reshape(-1, size)
-        to_cell = torch.zeros_like(to_hidden)
-        for k in range(window - 1, -1, -1):
-            into, keep, out, new = _gates(gates[k], size)
-            to_into, to_keep, to_out, to_new = _gates(to_gates[k], size)
-            squashed = cells[k + 1].tanh()
-            to_cell = to_cell.addcmul(to_hidden * out, 1 - squashed.square())
-            torch.mul(to_hidden * squashed, out - out.square(), out=to_out)
-            torch.mul(to_cell * new, into - into.square(), out=to_into)
-            torch.mul(to_cell * cells[k], keep - keep.square(), out=to_keep)
-            torch.mul(to_cell * into, 1 - new.square(), out=to_new)
-            to_cell = to_cell * keep
-            to_hidden = to_gates[k] @ recurrent
-            within = (ages >= window - 1 - k).to(to_cell.dtype)
-            to_projected[k : k + steps].view_as(to_gates[k]).addcmul_(to_gates[k], within)
-        flat = to_gates.flatten(0, 1)
-        to_recurrent = flat.T @ hiddens[:-1].flatten(0, 1)
-        return to_projected, None, to_recurrent, flat.sum(dim=0), None
-
-
-def _gates(gates: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Input, forget and output gate, and what is new: views [M,size] of [M,4*size]."""
-    return gates.split(size, dim=1)
 
 
 def _two_layers(width: int, outputs: int) -> nn.Sequential:

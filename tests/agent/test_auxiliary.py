@@ -13,10 +13,9 @@ from lucy.agent.auxiliary import (
     Segment,
     StateRepresentation,
     SuccessorFeatures,
-    WindowLSTM,
-    _Windows,
 )
 from lucy.agent.config import NetworkConfig
+from lucy.agent.windows import WindowLSTM, _Windows
 
 NETWORK = NetworkConfig(width=16, blocks=1, heads=2, feedforward=16)
 STEPS, AGENTS, ROWS = 6, 3, 4
