@@ -19,10 +19,11 @@ from stable_baselines3.common.logger import Logger
 from lucy.agent import checkpoint
 from lucy.agent.checkpoint import CheckpointError
 from lucy.agent.config import ConfigError
+from lucy.agent.environment import build_env
 from lucy.agent.metrics import read_metrics
 from lucy.agent.opponents.policy_bot import checkpoint_bot
 from lucy.agent.run_dir import RunDirectory, RunDirectoryError
-from lucy.agent.train import build_env, build_model, restore, save, start_settings, train
+from lucy.agent.train import build_model, restore, save, start_settings, train
 
 from .conftest import TINY, tiny_config
 
@@ -239,7 +240,7 @@ def test_the_update_after_a_resume_equals_the_uninterrupted_one(
     assert saved is not None
     ends = []
     for attempt in range(2):
-        env = build_env(config, seed=5)
+        env = build_env(config.environment, seed=5)
         model = build_model(config, env, torch.device("cpu"))
         model.set_logger(Logger(None, []))
         restore(model, env, config, saved)
