@@ -32,6 +32,7 @@ FORMAT_VERSION = 1
 DOCUMENT = "checkpoint.json"
 POLICY = "policy.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+AUXILIARY = "auxiliary.safetensors"
 
 _STEP_FOLDER = re.compile(r"step-(\d{12,})(-new)?")
 _REPLACEMENT = "-new"
@@ -67,6 +68,7 @@ class Checkpoint(NamedTuple):
     random_state: dict[str, Any]
     policy: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    auxiliary: dict[str, Tensor]
 
 
 def save(
@@ -75,6 +77,7 @@ def save(
     *,
     policy: Mapping[str, Tensor],
     optimizer: Mapping[str, Tensor],
+    auxiliary: Mapping[str, Tensor] | None = None,
     config: Mapping[str, Any],
     counters: Mapping[str, Any],
     versions: Mapping[str, Any],
@@ -90,6 +93,7 @@ def save(
         step: Number of environment steps so far; it names and orders the checkpoints.
         policy: `state_dict` of the policy.
         optimizer: What `optimizer_tensors` returns.
+        auxiliary: What else is trained, weights and optimizer; a policy plays without it.
         config: Settings of the run, as finite JSON values, like the next three.
         counters: Progress of the training.
         versions: Versions of the `observation`, the `action` and of `lucy`.
@@ -107,6 +111,8 @@ def save(
         directory.mkdir(parents=True, exist_ok=True)
         _tidy(directory)
         files = {POLICY: _to_bytes(policy), OPTIMIZER: _to_bytes(optimizer)}
+        if auxiliary:
+            files[AUXILIARY] = _to_bytes(auxiliary)
         document = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -174,6 +180,7 @@ def load(
         random_state=document["random_state"],
         policy=_from_bytes(files[POLICY], device),
         optimizer=_from_bytes(files[OPTIMIZER], device),
+        auxiliary=_from_bytes(files[AUXILIARY], device) if AUXILIARY in files else {},
     )
 
 
@@ -456,7 +463,8 @@ def _resolve(path: Path) -> Path:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read and verify all files of a checkpoint."""
     document = _read_document(path)
-    files = {name: _read_file(path / name) for name in (POLICY, OPTIMIZER)}
+    names = [POLICY, OPTIMIZER, *[AUXILIARY] * (AUXILIARY in document["files"])]
+    files = {name: _read_file(path / name) for name in names}
     for name, data in files.items():
         listed, actual = document["files"][name], _fingerprint(data)
         if actual != listed:

@@ -120,6 +120,43 @@ class PPOConfig(_Section):
     max_grad_norm: float = Field(gt=0)
 
 
+class AuxiliaryConfig(_Section):
+    """Tasks that PPO is trained with, by the weight of their losses; 0 leaves one out."""
+
+    reward_prediction: float = Field(0.0, ge=0)
+    state_representation: float = Field(0.0, ge=0)
+    latent_prediction: float = Field(0.0, ge=0)
+    successor_features: float = Field(0.0, ge=0)
+    reward_threshold: float = Field(
+        0.009, ge=0, description="rewards nearer to 0 than this are one class"
+    )
+    latent_steps: int = Field(8, ge=1, description="how far ahead the latent is predicted")
+    segment: int = Field(
+        32, ge=2, description="consecutive steps of an agent that stay in one minibatch"
+    )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the tasks that are trained."""
+        tasks = (
+            "reward_prediction",
+            "state_representation",
+            "latent_prediction",
+            "successor_features",
+        )
+        return {task: getattr(self, task) for task in tasks if getattr(self, task)}
+
+
+class LearnerConfig(_Section):
+    """How the update uses the machine; it learns the same."""
+
+    precision: Literal["float32", "bf16"] = "float32"
+    threads: int | None = Field(None, ge=1, description="on a CPU; default: one a processor")
+    piece: int | None = Field(
+        None, ge=1, description="samples at a time; default: 1024 on a CPU, on a GPU a minibatch"
+    )
+
+
 class CheckpointConfig(_Section):
     """Which checkpoints stay; one is written after every iteration."""
 
@@ -135,6 +172,8 @@ class TrainConfig(_Section):
     environment: EnvironmentConfig
     network: NetworkConfig
     ppo: PPOConfig
+    auxiliary: AuxiliaryConfig = Field(default_factory=lambda: AuxiliaryConfig.model_validate({}))
+    learner: LearnerConfig = Field(default_factory=lambda: LearnerConfig.model_validate({}))
     checkpoints: CheckpointConfig = Field(
         default_factory=lambda: CheckpointConfig.model_validate({})
     )
@@ -163,6 +202,21 @@ class TrainConfig(_Section):
                 f"ppo.batch_size {self.ppo.batch_size} does not divide the rollout of "
                 f"{self.rollout_size} samples (ppo.n_steps {self.ppo.n_steps} x "
                 f"{self.environment.n_agents} agents): choose sizes that do"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _segments_fit(self) -> "TrainConfig":
+        segment, ppo = self.auxiliary.segment, self.ppo
+        if self.auxiliary.weights and (ppo.n_steps % segment or ppo.batch_size % segment):
+            raise ValueError(
+                f"auxiliary.segment {segment} does not divide ppo.n_steps {ppo.n_steps} and "
+                f"ppo.batch_size {ppo.batch_size}: with auxiliary tasks it must divide both"
+            )
+        if self.auxiliary.latent_prediction and self.auxiliary.latent_steps >= segment:
+            raise ValueError(
+                f"auxiliary.latent_steps {self.auxiliary.latent_steps} reaches beyond "
+                f"auxiliary.segment {segment}: choose fewer steps or longer segments"
             )
         return self
 
@@ -203,7 +257,7 @@ def change(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConf
     for key, value in changes.items():
         section, _, field = key.rpartition(".")
         _check_key(key)
-        (settings[section] if section else settings)[field] = value
+        (settings.setdefault(section, {}) if section else settings)[field] = value
     try:
         return TrainConfig.model_validate(settings)
     except RewardSpecError as error:

@@ -1,11 +1,30 @@
 """The Perceiver: the player's own row looks at the ball and the cars around it."""
 
-import torch
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 from ..sim.observations import ACTION_STACK, N_FEATURES
+from .attention import attend
 
 QUERY_FEATURES = N_FEATURES + 8 * ACTION_STACK
+
+
+class Rows(NamedTuple):
+    """An observation taken apart: B samples of E key/value rows."""
+
+    query: Tensor  # [B,63]
+    rows: Tensor  # [B,E,23]
+    padded: Tensor  # [B,E] bool
+
+
+def split(observations: Tensor) -> Rows:
+    """Lucy observations [B,rows,64], taken apart once for all networks that read them."""
+    return Rows(
+        observations[:, 0, :QUERY_FEATURES].contiguous(),
+        observations[:, 1:, :N_FEATURES].contiguous(),
+        observations[:, 1:, -1] > 0.5,
+    )
 
 
 class CrossAttention(nn.Module):
@@ -38,15 +57,12 @@ class CrossAttention(nn.Module):
             [B,width].
         """
         batch, width = x.shape
-        query = self.query(x).view(batch, self.heads, self.size)
-        key = self.key.weight.view(self.heads, self.size, width)
-        looked_for = torch.einsum("bhs,hsw->bhw", query, key)
-        scores = looked_for @ y.transpose(1, 2) / self.size**0.5
-        scores = scores.masked_fill(padded[:, None], float("-inf"))
-        seen = scores.softmax(dim=-1) @ y
-        value = self.value.weight.view(self.heads, self.size, width)
-        answer = torch.einsum("bhw,hsw->bhs", seen, value).reshape(batch, width)
-        return self.output(answer + self.value.bias)
+        by_head = (self.heads, self.size, width)
+        query = self.query(x).view(batch, self.heads, self.size).transpose(0, 1)
+        looked_for = query @ self.key.weight.view(by_head)
+        seen = attend(looked_for, y, padded, self.size**-0.5)
+        answer = seen @ self.value.weight.view(by_head).transpose(1, 2)
+        return self.output(answer.transpose(0, 1).reshape(batch, width) + self.value.bias)
 
 
 class Block(nn.Module):
@@ -88,11 +104,16 @@ class Perceiver(nn.Module):
         self.embed_rows = _embedding(N_FEATURES, width)
         self.blocks = nn.ModuleList(Block(width, heads, feedforward) for _ in range(blocks))
 
-    def forward(self, observations: Tensor) -> Tensor:
-        """Lucy observations [B,rows,64] -> [B,width]."""
-        x = self.embed_query(observations[:, 0, :QUERY_FEATURES])
-        y = self.embed_rows(observations[:, 1:, :N_FEATURES])
-        padded = observations[:, 1:, -1] > 0.5
+    def forward(self, observation: Rows) -> Tensor:
+        """Observations [B] -> [B,width]."""
+        return self.attend(*self.embed(observation), observation.padded)
+
+    def embed(self, observation: Rows) -> tuple[Tensor, Tensor]:
+        """Observations [B] -> embedded query [B,width] and rows [B,E,width]."""
+        return self.embed_query(observation.query), self.embed_rows(observation.rows)
+
+    def attend(self, x: Tensor, y: Tensor, padded: Tensor) -> Tensor:
+        """Embedded query [B,width] and rows [B,E,width], mask [B,E] -> [B,width]."""
         for block in self.blocks:
             x = block(x, y, padded)
         return x

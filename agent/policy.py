@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..sim.actions import ActionTable
 from .config import NetworkConfig
-from .perceiver import Perceiver
+from .distribution import PackedMultiCategorical
+from .perceiver import Perceiver, Rows, split
 
 
 class ActorCritic(nn.Module):
@@ -26,15 +27,16 @@ class ActorCritic(nn.Module):
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """[B,rows,64] -> actor's and critic's [B,width]."""
-        return self.actor(observations), self.critic(observations)
+        rows = split(observations)
+        return self.actor(rows), self.critic(rows)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
         """[B,rows,64] -> [B,width]."""
-        return self.actor(observations)
+        return self.actor(split(observations))
 
     def forward_critic(self, observations: Tensor) -> Tensor:
         """[B,rows,64] -> [B,width]."""
-        return self.critic(observations)
+        return self.critic(split(observations))
 
 
 class _AsIs(BaseFeaturesExtractor):
@@ -69,7 +71,7 @@ class LucyPolicy(ActorCriticPolicy):
             action_table: what the heads are called.
             kwargs: of `ActorCriticPolicy`; Stable-Baselines3 fills them in.
         """
-        self._network = network
+        self.network = network
         super().__init__(
             observation_space,
             action_space,
@@ -84,7 +86,36 @@ class LucyPolicy(ActorCriticPolicy):
             head.bias.copy_(torch.tensor(_initial_odds(network, action_table)).log())
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = ActorCritic(self._network)  # pyright: ignore[reportAttributeAccessIssue]
+        assert isinstance(self.action_space, spaces.MultiDiscrete)
+        self.action_dist = PackedMultiCategorical(self.action_space.nvec.tolist())
+        self.mlp_extractor = ActorCritic(self.network)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def evaluate_segment(
+        self, observations: Tensor, actions: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """`evaluate_actions`, and on the way what auxiliary tasks learn from.
+
+        Args:
+            observations: [F,n,rows,64] frames.
+            actions: [L,n,heads], of the last L of them.
+
+        Returns:
+            Values, log-probabilities and entropies [L*n]; and the actor's embedded query
+            [F,n,W] and rows [F,n,E,W], their mask [F,n,E], and its latents [L,n,W].
+        """
+        (frames, agents), steps = observations.shape[:2], len(actions)
+        rows = split(observations.flatten(0, 1))
+        networks = self.mlp_extractor
+        x, y = networks.actor.embed(rows)
+        latest = slice((frames - steps) * agents, None)
+        latent = networks.actor.attend(x[latest], y[latest], rows.padded[latest])
+        distribution = self._get_action_dist_from_latent(latent)
+        log_prob = distribution.log_prob(actions.flatten(0, 1))
+        entropy = distribution.entropy()
+        assert entropy is not None
+        values = self.value_net(networks.critic(Rows(*(part[latest] for part in rows))))
+        embedded = tuple(part.unflatten(0, (frames, agents)) for part in (x, y, rows.padded))
+        return (values, log_prob, entropy), (*embedded, latent.unflatten(0, (steps, agents)))  # type: ignore[return-value]
 
     def action_logits(self, observations: Tensor) -> Tensor:
         """Unnormalised log-odds of every head's choices: [B,rows,64] -> [B,sum(nvec)]."""

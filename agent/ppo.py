@@ -1,18 +1,32 @@
-"""PPO by Stable-Baselines3, with a readable update that refuses to learn from NaN."""
+"""`AuxPPO`: Stable-Baselines3's PPO with a rollout on the device and a fast, safe update."""
 
+import contextlib
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from safetensors.torch import save_file
 from stable_baselines3 import PPO
-from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import explained_variance
-from torch import Tensor
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor, nn
 
+from .auxiliary import RewardPrediction, Segment, build_tasks
+from .buffer import Batch, DeviceRolloutBuffer
+from .config import AuxiliaryConfig, LearnerConfig
 from .errors import LucyError
+from .policy import LucyPolicy
+from .replicas import Replicas
+
+_UNSUPPORTED = {"clip_range_vf": None, "target_kl": None, "use_sde": False}
+_INFERENCE_PIECE = 2048  # observations: a CPU's cache holds what the layers make of them
 
 
 class NonFiniteLossError(LucyError):
@@ -30,29 +44,42 @@ class Losses(NamedTuple):
     clip_fraction: Tensor
 
 
+class Learner(nn.Module):
+    """All that an update trains: the policy, and the auxiliary tasks by name."""
+
+    def __init__(self, policy: Any, tasks: nn.ModuleDict) -> None:
+        """Of these parts."""
+        super().__init__()
+        self.policy, self.tasks = policy, tasks
+
+
 def ppo_losses(
-    policy: Any, batch: RolloutBufferSamples, clip_range: float, ent_coef: float, vf_coef: float
+    evaluated: tuple[Tensor, Tensor, Tensor],
+    batch: Batch,
+    clip_range: float,
+    ent_coef: float,
+    vf_coef: float,
 ) -> Losses:
     """The clipped surrogate of PPO with value and entropy terms, as in Stable-Baselines3.
 
-    L = -E[min(rA, clip(r, 1±ε)A)] + c_v E[(R - V)²] - c_e E[H], A normalised in the batch;
+    L = -E[min(rA, clip(r, 1±ε)A)] + c_v E[(R - V)²] - c_e E[H];
     approx_kl = E[(r - 1) - ln r]. Source: arXiv 1707.06347; joschu.net/blog/kl-approx.html.
 
     Args:
-        policy: an `ActorCriticPolicy`.
-        batch: [B] samples.
+        evaluated: values V, log-probabilities and entropies H that the policy gives the
+            samples now, [B].
+        batch: the samples; the advantages A are taken as they are.
         clip_range: ε.
         ent_coef: c_e.
         vf_coef: c_v.
     """
-    values, log_prob, entropy = policy.evaluate_actions(batch.observations, batch.actions)
-    advantages = batch.advantages
-    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-    log_ratio = log_prob - batch.old_log_prob
+    values, log_prob, entropy = evaluated
+    advantages = batch.advantages.flatten()
+    log_ratio = log_prob - batch.old_log_prob.flatten()
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-    value_loss = torch.nn.functional.mse_loss(batch.returns, values.flatten())
+    value_loss = torch.nn.functional.mse_loss(batch.returns.flatten(), values.flatten().float())
     entropy_loss = -entropy.mean()
     with torch.no_grad():
         approx_kl = (ratio - 1 - log_ratio).mean()
@@ -61,33 +88,192 @@ def ppo_losses(
     return Losses(loss, policy_loss, value_loss, entropy_loss, approx_kl, clip_fraction)
 
 
-class LucyPPO(PPO):
-    """Stable-Baselines3's PPO whose `train` stops on the first loss that is not finite.
+class AuxPPO(PPO):
+    """PPO whose rollout stays on the device and whose update stops at what is not finite.
 
-    Args are those of `PPO`, and:
+    Minibatches are cut into pieces that fit a CPU's cache, and the cores take the pieces
+    side by side; the gradient is the whole minibatch's. Actions are discrete.
+
+    Args are those of `PPO` but clip_range_vf, target_kl and use_sde, and:
+        auxiliary: tasks trained beside; any needs a `LucyPolicy`.
+        learner: how the update uses the machine.
         after_iteration: called with the model when an update is done and its metrics are
             recorded; the place to save a checkpoint.
         bad_batch_directory: where the offending minibatch goes.
+
+    Raises:
+        ValueError: one of the three is set, or the actions are not discrete.
     """
+
+    rollout_buffer: DeviceRolloutBuffer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
         *args: Any,
-        after_iteration: Callable[["LucyPPO"], None] = lambda model: None,
+        auxiliary: AuxiliaryConfig | None = None,
+        learner: LearnerConfig | None = None,
+        after_iteration: Callable[["AuxPPO"], None] = lambda model: None,
         bad_batch_directory: Path = Path(),
+        policy_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        for name, default in _UNSUPPORTED.items():
+            if kwargs.get(name, default) != default:
+                raise ValueError(f"AuxPPO has no {name}, got {kwargs[name]!r}: leave it out")
+        self.auxiliary = auxiliary or AuxiliaryConfig.model_validate({})
+        self.learner = learner or LearnerConfig.model_validate({})
         self.after_iteration = after_iteration
         self.bad_batch_directory = bad_batch_directory
-        self.seconds = {"collect": 0.0, "update": 0.0}  # of the latest iteration
+        self.seconds: dict[str, float] = {}  # of the latest iteration, by phase
+        self.shares: dict[str, float] = {}  # of its time
+        self._iteration_start = 0.0
+        # Fused Adam is one kernel, and can skip a step on the device
+        optimizer = {"optimizer_kwargs": {"eps": 1e-5, "fused": True}}
+        kwargs["policy_kwargs"] = optimizer | (policy_kwargs or {})
+        kwargs.setdefault("rollout_buffer_class", DeviceRolloutBuffer)
+        if self.auxiliary.reward_prediction:
+            kwargs.setdefault("rollout_buffer_kwargs", {"context": RewardPrediction.context})
         super().__init__(*args, **kwargs)
 
-    def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if not isinstance(self.action_space, (spaces.Discrete, spaces.MultiDiscrete)):
+            raise ValueError(
+                f"AuxPPO acts in Discrete or MultiDiscrete spaces, got {self.action_space}"
+            )
+        cpu = self.device.type == "cpu"
+        threads = (self.learner.threads or torch.get_num_threads()) if cpu else 1
+        self.tasks = nn.ModuleDict()
+        self._optimizers: list[torch.optim.Optimizer] = [self.policy.optimizer]
+        if self.auxiliary.weights:
+            self._setup_tasks()
+        learner = Learner(self.policy, self.tasks)
+        self._replicas = Replicas(learner, threads, skip=[self.policy.optimizer])
+
+    def _setup_tasks(self) -> None:
+        if not isinstance(self.policy, LucyPolicy):
+            raise ValueError(
+                f"auxiliary tasks {list(self.auxiliary.weights)} learn from a LucyPolicy's "
+                f"embeddings, got {type(self.policy).__name__}: leave them out"
+            )
+        rows = self.policy.observation_space.shape[0]  # type: ignore[index]
+        self.tasks = build_tasks(self.auxiliary, self.policy.network, rows).to(self.device)
+        self.tasks_optimizer = torch.optim.Adam(
+            self.tasks.parameters(), self.lr_schedule(1), eps=1e-5, fused=True
+        )
+        self._optimizers.append(self.tasks_optimizer)
+
+    def _excluded_save_params(self) -> list[str]:
+        ours = ["_replicas", "_optimizers", "tasks", "tasks_optimizer", "after_iteration"]
+        return [*super()._excluded_save_params(), *ours]
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        modules, tensors = super()._get_torch_save_params()
+        return [*modules, *["tasks", "tasks_optimizer"] * bool(self.tasks)], tensors
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.learner.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _one_thread_an_operator() -> Iterator[None]:
+        """Small operators split among threads wait for each other longer than they work."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
         """Fill the rollout buffer; see `PPO`."""
+        assert isinstance(rollout_buffer, DeviceRolloutBuffer)
+        with self._one_thread_an_operator():
+            return self._collect(env, callback, rollout_buffer)
+
+    def _collect(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: DeviceRolloutBuffer
+    ) -> bool:
         start = time.perf_counter()
-        complete = super().collect_rollouts(*args, **kwargs)
+        self._iteration_start = self._iteration_start or start
+        self.seconds = {"environment": 0.0, "inference": 0.0}
+        self.policy.set_training_mode(False)
+        rollout_buffer.reset()
+        callback.on_rollout_start()
+        cut: list[tuple[int, int, np.ndarray]] = []
+        dones = np.zeros(env.num_envs, np.bool_)
+        while not rollout_buffer.full:
+            began = time.perf_counter()
+            assert isinstance(self._last_obs, np.ndarray)
+            actions, log_probs = self._act(rollout_buffer.observe(self._last_obs))
+            chosen = actions.cpu().numpy()
+            acted = time.perf_counter()
+            new_obs, rewards, dones, infos = env.step(chosen)
+            self.seconds["inference"] += acted - began
+            self.seconds["environment"] += time.perf_counter() - acted
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            ended = np.flatnonzero(dones)
+            self._update_info_buffer([infos[agent] for agent in ended], dones[ended])
+            cut += [
+                (rollout_buffer.pos, agent, infos[agent]["terminal_observation"])
+                for agent in ended
+                if infos[agent].get("TimeLimit.truncated")
+            ]
+            rollout_buffer.record(actions, log_probs, rewards, self._last_episode_starts)  # type: ignore[arg-type]
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
         self.seconds["collect"] = time.perf_counter() - start
-        return complete
+        self._estimate(rollout_buffer, cut, dones)
+        self.seconds["gae"] = time.perf_counter() - start - self.seconds["collect"]
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    @torch.no_grad()
+    def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        with self._autocast():
+            distribution = self.policy.get_distribution(observations)
+            actions = distribution.get_actions()
+            return actions, distribution.log_prob(actions)
+
+    def _estimate(
+        self,
+        buffer: DeviceRolloutBuffer,
+        cut: Sequence[tuple[int, int, np.ndarray]],
+        dones: np.ndarray,
+    ) -> None:
+        """Values and advantages; where time ran out, the value stands in for what was cut off."""
+        last = torch.from_numpy(np.asarray(self._last_obs))
+        frames = [buffer.observations[buffer.context :].flatten(0, 1), last.to(self.device)]
+        if cut:
+            terminal = np.stack([observation for _, _, observation in cut])
+            frames.append(torch.from_numpy(terminal).to(self.device))
+        values = self._values(frames)
+        buffer.values[:] = values[0].numpy().reshape(buffer.values.shape)
+        if cut:
+            steps, agents = ([place[axis] for place in cut] for axis in (0, 1))
+            buffer.cut_off[steps, agents] = self.gamma * values[2].numpy()
+        buffer.compute_returns_and_advantage(values[1], dones)
+
+    def _values(self, groups: Sequence[Tensor]) -> list[Tensor]:
+        """The critic's values of groups of observations [B,...], each as [B] on the CPU."""
+
+        def work(learner: Learner, observations: Tensor) -> Tensor:
+            with torch.no_grad(), self._autocast():
+                return learner.policy.predict_values(observations).flatten().float()
+
+        pieces = [piece for group in groups for piece in group.split(_INFERENCE_PIECE)]
+        values = torch.cat(self._replicas.map(work, pieces)).cpu()
+        return list(values.split([len(group) for group in groups]))
 
     def train(self) -> None:
         """Update the policy on the rollout, log the iteration and call `after_iteration`.
@@ -97,49 +283,146 @@ class LucyPPO(PPO):
         """
         start = time.perf_counter()
         self.policy.set_training_mode(True)
-        self._update_learning_rate(self.policy.optimizer)
-        recorded: list[Losses] = []
-        for _ in range(self.n_epochs):
-            for batch in self.rollout_buffer.get(self.batch_size):
-                losses = self._minibatch(batch)
-                recorded.append(Losses(*(loss.detach() for loss in losses)))
-            self._n_updates += 1
+        for learner in self._replicas.networks:
+            learner.train()
+        self._update_learning_rate(self._optimizers)
+        recorded = []
+        self._forward_seconds = dict.fromkeys(["main", *self.tasks], 0.0)
+        with self._one_thread_an_operator():
+            for _ in range(self.n_epochs):
+                recorded += self._epoch()
+                self._n_updates += 1
         self.seconds["update"] = time.perf_counter() - start
-        self._record(recorded)
+        self._record(torch.stack(recorded).mean(dim=0).tolist())
         self.after_iteration(self)
 
-    def _minibatch(self, batch: RolloutBufferSamples) -> Losses:
-        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
-        losses = ppo_losses(self.policy, batch, clip_range, self.ent_coef, self.vf_coef)
-        self.policy.optimizer.zero_grad()
-        losses.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-        if not torch.isfinite(losses.loss + norm):
-            self._refuse(batch, losses.loss, norm)
-        self.policy.optimizer.step()
-        return losses
+    def _minibatches(self) -> Iterator[Batch]:
+        length = self.auxiliary.segment if self.tasks else 1
+        return self.rollout_buffer.minibatches(self.batch_size, length)
 
-    def _refuse(self, batch: RolloutBufferSamples, loss: Tensor, norm: Tensor) -> None:
+    def _epoch(self) -> list[Tensor]:
+        order = np.random.get_state()  # noqa: NPY002 - what the minibatches are drawn from
+        broken = torch.zeros((), device=self.device)
+        recorded, norms = [], []
+        for batch in self._minibatches():
+            losses = self._gradient(batch)
+            norm = self._clip()
+            # From the first loss on that is not finite no step is taken, and the device need
+            # not be asked before the epoch is over
+            broken = torch.maximum(broken, (~torch.isfinite(losses[0] + norm)).float())
+            for optimizer in self._optimizers:
+                optimizer.found_inf = broken  # type: ignore[attr-defined]
+                optimizer.step()
+            recorded.append(losses)
+            norms.append(norm)
+        if broken:
+            self._refuse(torch.stack(recorded)[:, 0], torch.stack(norms), order)
+        return recorded
+
+    def _clip(self) -> Tensor:
+        """Clip the gradients of policy and tasks, each by its own norm; the norms' sum."""
+        modules = [self.policy, self.tasks] if self.tasks else [self.policy]
+        norms = [
+            torch.nn.utils.clip_grad_norm_(module.parameters(), self.max_grad_norm)
+            for module in modules
+        ]
+        return torch.stack(norms).sum()
+
+    def _gradient(self, batch: Batch) -> Tensor:
+        """Leave a minibatch's gradient in the parameters; its `Losses` and the tasks', stacked."""
+        if self.normalize_advantage and batch.size > 1:
+            advantages = batch.advantages
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            batch = batch._replace(advantages=advantages)
+
+        def work(learner: Learner, piece: Batch) -> tuple[Tensor, list[float]]:
+            losses, seconds = self._losses(learner, piece)
+            share = piece.size / batch.size
+            (losses[0] * share).backward()
+            return losses.detach() * share, seconds
+
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
+        results = self._replicas.map(work, batch.pieces(self._piece_size()))
+        self._replicas.sum_gradients()
+        for _, seconds in results:
+            for name, part in zip(self._forward_seconds, seconds, strict=True):
+                self._forward_seconds[name] += part
+        return torch.stack([losses for losses, _ in results]).sum(dim=0)
+
+    def _losses(self, learner: Learner, piece: Batch) -> tuple[Tensor, list[float]]:
+        """`Losses` and the tasks' losses, stacked, and the seconds that each part took."""
+        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        clock = [time.perf_counter()]
+        with self._autocast():
+            evaluated, segment = _evaluate(learner, piece)
+            main = ppo_losses(evaluated, piece, clip_range, self.ent_coef, self.vf_coef)
+            clock.append(time.perf_counter())
+            losses = []
+            for task in learner.tasks.values():
+                losses.append(task(segment))
+                clock.append(time.perf_counter())
+        weighted = zip(self.auxiliary.weights.values(), losses, strict=True)
+        loss = main.loss + sum(weight * part for weight, part in weighted)
+        seconds = [end - start for start, end in itertools.pairwise(clock)]
+        return torch.stack([loss, *main[1:], *losses]), seconds
+
+    def _piece_size(self) -> int:
+        if self.learner.piece is not None:
+            return self.learner.piece
+        return 1024 if self.device.type == "cpu" else self.batch_size
+
+    def _refuse(self, losses: Tensor, norms: Tensor, order: Any) -> None:
+        index = int((~torch.isfinite(losses + norms)).nonzero()[0])
+        np.random.set_state(order)  # noqa: NPY002
+        batch = next(itertools.islice(self._minibatches(), index, None))
         path = self.bad_batch_directory / f"bad-batch-{self.num_timesteps}.safetensors"
-        tensors = {name: tensor.contiguous() for name, tensor in batch._asdict().items()}
+        tensors = {name: part.flatten(0, 1).contiguous() for name, part in batch._asdict().items()}
         save_file(tensors, path)
         broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
         raise NonFiniteLossError(
-            f"after {self.num_timesteps} steps the loss is {loss.item()} and the gradient norm "
-            f"{norm.item()}; not finite in the minibatch: {broken or 'nothing'}. It is saved as "
-            f"{path}. The checkpoints are good: resume with a lower ppo.learning_rate, or look "
-            "at the reward and observation that this minibatch shows."
+            f"after {self.num_timesteps} steps the loss is {losses[index].item()} and the gradient "
+            f"norm {norms[index].item()}; not finite in the minibatch: {broken or 'nothing'}. It "
+            f"is saved as {path}. The checkpoints are good: resume with a lower "
+            "ppo.learning_rate, or look at the reward and observation that this minibatch shows."
         )
 
-    def _record(self, recorded: list[Losses]) -> None:
-        means = torch.stack([torch.stack(losses) for losses in recorded]).mean(dim=0).tolist()
-        for name, value in zip(Losses._fields, means, strict=True):
-            self.logger.record(f"train/{name}", value)
+    def _record(self, losses: Sequence[float]) -> None:
+        names = [f"train/{name}" for name in Losses._fields]
+        names += [f"aux/{name}_loss" for name in self.tasks]
+        for name, value in zip(names, losses, strict=True):
+            self.logger.record(name, value)
         buffer = self.rollout_buffer
         variance = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         self.logger.record("train/explained_variance", float(variance))
+        now = time.perf_counter()
+        iteration, self._iteration_start = now - self._iteration_start, now
         samples = buffer.buffer_size * buffer.n_envs
-        for name, seconds in self.seconds.items():
-            self.logger.record(f"time/{name}_seconds", seconds)
+        for phase in ("collect", "update"):
+            self.logger.record(f"time/{phase}_seconds", self.seconds[phase])
+        phases = ("environment", "inference", "gae", "update")
+        self.shares = {phase: self.seconds[phase] / iteration for phase in phases}
+        for phase, share in self.shares.items():
+            self.logger.record(f"time/{phase}_share", share)
+        forward = sum(self._forward_seconds.values())
+        for name, seconds in self._forward_seconds.items():  # backward taken as in proportion
+            share = self.shares["update"] * seconds / forward
+            self.logger.record(f"time/update_{name}_share", share)
         self.logger.record("time/collected_steps_per_second", samples / self.seconds["collect"])
-        self.logger.record("time/overall_steps_per_second", samples / sum(self.seconds.values()))
+        self.logger.record("time/overall_steps_per_second", samples / iteration)
+
+
+def _evaluate(
+    learner: Learner, piece: Batch
+) -> tuple[tuple[Tensor, Tensor, Tensor], Segment | None]:
+    """What the policy gives a piece's samples now, and what the tasks learn from, if any."""
+    policy = learner.policy
+    if len(learner.tasks):
+        evaluated, embedded = policy.evaluate_segment(piece.observations, piece.actions)
+        query, rows, padded, latent = embedded
+        frames = (piece.observations, piece.rewards, piece.age)
+        return evaluated, Segment(query, rows, padded, latent, *frames)
+    actions = piece.actions.flatten(0, 1)
+    if isinstance(policy.action_space, spaces.Discrete):
+        actions = actions.flatten()
+    return policy.evaluate_actions(piece.observations.flatten(0, 1), actions), None

@@ -80,6 +80,7 @@ class ProgressCallback(BaseCallback):
             MofNCompleteColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[shares]}", style="dim"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
@@ -92,11 +93,14 @@ class ProgressCallback(BaseCallback):
             "collecting",
             total=round(self._interruption.seconds) if self._timed else self._steps,
             rate="",
+            shares="",
         )
         self._progress.start()
 
     def _on_rollout_start(self) -> None:
-        self._progress.update(self._task, description="collecting")
+        shares = getattr(self.model, "shares", {})
+        text = ", ".join(f"{phase} {share:.0%}" for phase, share in shares.items())
+        self._progress.update(self._task, description="collecting", shares=text)
 
     def _on_step(self) -> bool:
         rate = f"{self._rate():,.0f} steps/s"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
+from torch import Tensor
 
 from ..rewards.spec import load_spec
 from ..sim.observations import LucyObservation
@@ -21,7 +22,7 @@ from .environment import build_env
 from .errors import LucyError
 from .metrics import RolloutMetrics, open_logger
 from .policy import LucyPolicy
-from .ppo import LucyPPO
+from .ppo import AuxPPO
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
 from .run_dir import RunDirectory
@@ -36,12 +37,14 @@ class TrainResult(NamedTuple):
     interrupted: bool  # by the user
 
 
-def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> LucyPPO:
+def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> AuxPPO:
     """PPO with fresh weights, drawn from the config's seed."""
-    return LucyPPO(
+    return AuxPPO(
         LucyPolicy,
         env,
         **config.ppo.model_dump(),
+        auxiliary=config.auxiliary,
+        learner=config.learner,
         seed=config.seed,
         device=device,
         policy_kwargs={"network": config.network, "action_table": env.simulation.action_table},
@@ -101,7 +104,7 @@ def train(
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
         CheckpointError: a checkpoint does not fit the config or cannot be written.
-        NonFiniteLossError: see `LucyPPO.train`.
+        NonFiniteLossError: see `AuxPPO.train`.
     """
     console = console or Console(quiet=True)
     if notice := resets_notice(config.environment):
@@ -129,7 +132,7 @@ def _train(
 ) -> TrainResult:
     model = build_model(config, env, device)
     if run.resume_from is not None:
-        _restore(model, env, config, run.resume_from)
+        restore(model, env, config, run.resume_from)
         console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps.")
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
     logger = open_logger(run, model.num_timesteps)
@@ -145,12 +148,12 @@ def _train(
     saved = run.resume_from
     steps = model.num_timesteps
 
-    def save(model: LucyPPO) -> None:
+    def log_and_save(model: AuxPPO) -> None:
         nonlocal saved, steps
         model.logger.dump(model.num_timesteps)
-        saved, steps = _save(model, config, run), model.num_timesteps
+        saved, steps = save(model, config, run), model.num_timesteps
 
-    model.after_iteration = save
+    model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
     terms = [term.name for term in load_spec(config.environment.reward).terms]
     with stored(store_writer, interruption):
@@ -168,13 +171,19 @@ def _train(
     return TrainResult(saved, steps, interruption.by_user)
 
 
-def _save(model: LucyPPO, config: TrainConfig, run: RunDirectory) -> Path:
+def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
+    """Write a checkpoint of the training into its run, and let old ones go.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
     policy = model.policy
     path = checkpoint.save(
         run.checkpoints,
         model.num_timesteps,
         policy=policy.state_dict(),
         optimizer=checkpoint.optimizer_tensors(policy.optimizer, policy),
+        auxiliary=_task_tensors(model),
         config=config.model_dump(mode="json"),
         counters={"steps": model.num_timesteps, "updates": model._n_updates},
         versions=versions(config),
@@ -185,7 +194,37 @@ def _save(model: LucyPPO, config: TrainConfig, run: RunDirectory) -> Path:
     return path
 
 
-def _restore(model: LucyPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
+def _task_tensors(model: AuxPPO) -> dict[str, Tensor]:
+    """Weights and optimizer of the auxiliary tasks."""
+    if not model.tasks:
+        return {}
+    state = checkpoint.optimizer_tensors(model.tasks_optimizer, model.tasks)
+    tensors = {f"tasks.{name}": tensor for name, tensor in model.tasks.state_dict().items()}
+    return tensors | {f"optimizer.{name}": tensor for name, tensor in state.items()}
+
+
+def _restore_tasks(model: AuxPPO, loaded: checkpoint.Checkpoint) -> None:
+    weights, state = (
+        {
+            name.removeprefix(prefix): tensor
+            for name, tensor in loaded.auxiliary.items()
+            if name.startswith(prefix)
+        }
+        for prefix in ("tasks.", "optimizer.")
+    )
+    checkpoint.load_policy_tensors(model.tasks, weights, source=loaded.path)
+    if model.tasks:
+        checkpoint.load_optimizer_tensors(
+            model.tasks_optimizer, model.tasks, state, source=loaded.path
+        )
+
+
+def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
+    """Put model and random numbers where a checkpoint left them; the games start anew.
+
+    Raises:
+        CheckpointError: it does not fit the config.
+    """
     expected = versions(config)
     del expected["lucy"]
     loaded = checkpoint.load(path, model.device, expected)
@@ -193,6 +232,8 @@ def _restore(model: LucyPPO, env: RocketLeagueVecEnv, config: TrainConfig, path:
     checkpoint.load_optimizer_tensors(
         model.policy.optimizer, model.policy, loaded.optimizer, source=path
     )
+    if model.tasks or loaded.auxiliary:
+        _restore_tasks(model, loaded)
     model.num_timesteps = loaded.counters["steps"]
     model._n_updates = loaded.counters["updates"]
     checkpoint.restore_random_state(loaded.random_state)

@@ -615,4 +615,5 @@ def test_checkpoint_has_the_documented_fields(tmp_path: Path) -> None:
     assert document["files"].keys() == {POLICY, OPTIMIZER}
     assert document["files"][POLICY].keys() == {"size", "sha256"}
     assert document["save_index"] == 1
-    assert set(Checkpoint._fields) - {"path", "policy", "optimizer"} <= document.keys()
+    tensors = {"policy", "optimizer", "auxiliary"}
+    assert set(Checkpoint._fields) - {"path", *tensors} <= document.keys()

@@ -53,6 +53,16 @@ def test_mixed_mode_plays_all_sizes() -> None:
         ({"ppo.n_epochs": 0}, "ppo.n_epochs: .*greater than or equal to 1, got 0"),
         ({"ppo.learning_rate": "fast"}, "ppo.learning_rate: .*valid number.*got 'fast'"),
         ({"ppo.batch_size": 1000}, "batch_size 1000 does not divide the rollout of"),
+        (
+            {"auxiliary.reward_prediction": 1, "auxiliary.segment": 48},
+            "auxiliary.segment 48 does not divide ppo.n_steps 64 and ppo.batch_size 4096",
+        ),
+        (
+            {"auxiliary.latent_prediction": 1, "auxiliary.latent_steps": 32},
+            "latent_steps 32 reaches beyond auxiliary.segment 32",
+        ),
+        ({"auxiliary.reward_prediction": -1}, "auxiliary.reward_prediction: .*got -1"),
+        ({"learner.precision": "fp8"}, "learner.precision: .*'float32' or 'bf16', got 'fp8'"),
         ({"network.width": 63}, "width 63 does not divide into 4 heads"),
         ({"network.initial_odds": {"jmp": [1, 1]}}, "initial_odds.jmp = .*'jump': 2"),
         ({"network.initial_odds": {"jump": [1, 0]}}, "takes odds above 0"),

@@ -7,7 +7,7 @@ from torch import nn
 
 from lucy.agent.config import NetworkConfig, load_preset
 from lucy.agent.environment import build_env
-from lucy.agent.perceiver import CrossAttention, Perceiver
+from lucy.agent.perceiver import CrossAttention, Perceiver, split
 from lucy.agent.policy import LucyPolicy
 from lucy.agent.train import build_model
 from lucy.sim.actions import ACTION_TABLES
@@ -42,15 +42,17 @@ def test_padded_rows_change_nothing() -> None:
     full = observations(4, rows=8, padded=4)
     other = full.clone()
     other[:, 4:, :-1] = torch.randn(4, 4, 63)
-    torch.testing.assert_close(network(full), network(other))
-    torch.testing.assert_close(network(full), network(full[:, :4]), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(network(split(full)), network(split(other)))
+    torch.testing.assert_close(
+        network(split(full)), network(split(full[:, :4])), atol=1e-6, rtol=1e-5
+    )
 
 
 def test_players_order_does_not_matter() -> None:
     torch.manual_seed(0)
     network = Perceiver(width=16, blocks=1, heads=2, feedforward=32)
     rows = observations(4, rows=5, padded=0)
-    torch.testing.assert_close(network(rows), network(rows[:, [0, 4, 2, 1, 3]]))
+    torch.testing.assert_close(network(split(rows)), network(split(rows[:, [0, 4, 2, 1, 3]])))
 
 
 def test_published_size() -> None:

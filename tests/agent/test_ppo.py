@@ -1,6 +1,7 @@
 """Our update is Stable-Baselines3's, and stops where a loss is not finite."""
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -11,7 +12,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from lucy.agent.ppo import LucyPPO, NonFiniteLossError
+from lucy.agent.config import AuxiliaryConfig, LearnerConfig
+from lucy.agent.ppo import AuxPPO, NonFiniteLossError
 
 
 class Identity(gymnasium.Env):
@@ -33,13 +35,13 @@ class Identity(gymnasium.Env):
         return np.eye(4, dtype=np.float32)[self._shown]
 
 
-def make(kind: type[PPO], **changes: float) -> PPO:
+def make(kind: type[PPO], **changes: Any) -> PPO:
     settings = {"n_steps": 64, "batch_size": 32, "n_epochs": 2, "ent_coef": 0.01, "seed": 3}
     env = DummyVecEnv([Identity] * 4)
     return kind("MlpPolicy", env, device="cpu", **(settings | changes))  # type: ignore[arg-type]
 
 
-def learn(kind: type[PPO], steps: int, **changes: float) -> PPO:
+def learn(kind: type[PPO], steps: int, **changes: Any) -> PPO:
     """Both draw from the global generators, so each is made just before it learns."""
     model = make(kind, **changes)
     model.set_logger(Logger(None, []))
@@ -47,8 +49,12 @@ def learn(kind: type[PPO], steps: int, **changes: float) -> PPO:
     return model
 
 
-def test_update_equals_stable_baselines() -> None:
-    ours, theirs = (learn(kind, 3 * 4 * 64) for kind in (LucyPPO, PPO))
+@pytest.mark.parametrize(
+    "learner", [{}, {"threads": 1}, {"threads": 2, "piece": 5}], ids=["default", "one", "pieces"]
+)
+def test_update_equals_stable_baselines(learner: dict[str, Any]) -> None:
+    ours = learn(AuxPPO, 3 * 4 * 64, learner=LearnerConfig(**learner))
+    theirs = learn(PPO, 3 * 4 * 64)
     for (name, own), (_, other) in zip(
         ours.policy.state_dict().items(), theirs.policy.state_dict().items(), strict=True
     ):
@@ -56,14 +62,14 @@ def test_update_equals_stable_baselines() -> None:
 
 
 def test_losses_equal_stable_baselines() -> None:
-    ours, theirs = (learn(kind, 4 * 64, n_epochs=1) for kind in (LucyPPO, PPO))
+    ours, theirs = (learn(kind, 4 * 64, n_epochs=1) for kind in (AuxPPO, PPO))
     for name in ("policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl"):
         own, other = (m.logger.name_to_value[f"train/{name}"] for m in (ours, theirs))
         assert own == pytest.approx(other, abs=1e-6), name
 
 
 def test_learns_the_identity() -> None:
-    model = make(LucyPPO, learning_rate=3e-3)
+    model = make(AuxPPO, learning_rate=3e-3)
     model.learn(8000, log_interval=None)  # type: ignore[arg-type]
     shown = torch.eye(4)
     actions, _ = model.predict(shown.numpy(), deterministic=True)
@@ -71,7 +77,7 @@ def test_learns_the_identity() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(tmp_path: Path) -> None:
-    model = make(LucyPPO)
+    model = make(AuxPPO)
     model.bad_batch_directory = tmp_path
 
     def poison(*_: object) -> bool:
@@ -88,3 +94,32 @@ def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(tmp_path: Path) -> 
     assert not torch.isfinite(batch["returns"]).all()
     assert len(batch["observations"]) == 32
     assert all(torch.isfinite(p).all() for p in model.policy.parameters())
+
+
+def test_bf16_learns_the_identity_too() -> None:
+    model = make(AuxPPO, learning_rate=3e-3, learner=LearnerConfig(precision="bf16"))
+    model.learn(4000, log_interval=None)  # type: ignore[arg-type]
+    actions, _ = model.predict(np.eye(4, dtype=np.float32), deterministic=True)
+    assert actions[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_saves_and_loads_as_stable_baselines_does(tmp_path: Path) -> None:
+    model = learn(AuxPPO, 4 * 64)
+    model.save(tmp_path / "model")
+    loaded = AuxPPO.load(tmp_path / "model", env=model.get_env(), device="cpu")
+    for own, other in zip(model.policy.parameters(), loaded.policy.parameters(), strict=True):
+        assert torch.equal(own, other)
+    loaded.learn(4 * 64, log_interval=None)  # type: ignore[arg-type]
+
+
+class Continuous(Identity):
+    action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)  # type: ignore[assignment]
+
+
+def test_what_it_cannot_do_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no target_kl, got 0.1: leave it out"):
+        make(AuxPPO, target_kl=0.1)
+    with pytest.raises(ValueError, match=r"Discrete or MultiDiscrete spaces, got Box"):
+        AuxPPO("MlpPolicy", DummyVecEnv([Continuous]), device="cpu")
+    with pytest.raises(ValueError, match=r"reward_prediction.*got ActorCriticPolicy: leave"):
+        make(AuxPPO, auxiliary=AuxiliaryConfig(reward_prediction=1.0))

@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from stable_baselines3.common.logger import Logger
 
 from lucy.agent import checkpoint
 from lucy.agent.checkpoint import CheckpointError
 from lucy.agent.config import ConfigError
+from lucy.agent.environment import build_env
 from lucy.agent.metrics import read_metrics
-from lucy.agent.run_dir import RunDirectoryError
-from lucy.agent.train import start_settings, train
+from lucy.agent.opponents.policy_bot import checkpoint_bot
+from lucy.agent.run_dir import RunDirectory, RunDirectoryError
+from lucy.agent.train import build_model, restore, save, start_settings, train
 
 from .conftest import TINY, tiny_config
 
@@ -183,6 +186,84 @@ def interrupt_and_resume(run: Path, times: int, seed: int) -> None:
 
 def test_interrupted_and_killed_at_random_moments(tmp_path: Path) -> None:
     interrupt_and_resume(tmp_path / "run", times=5, seed=0)
+
+
+ALL_TASKS = {
+    "auxiliary__reward_prediction": 1.0,
+    "auxiliary__state_representation": 1.0,
+    "auxiliary__latent_prediction": 0.5,
+    "auxiliary__successor_features": 0.5,
+    "auxiliary__latent_steps": 2,
+    "auxiliary__segment": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def auxiliary_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished tiny training with every auxiliary task."""
+    path = tmp_path_factory.mktemp("runs") / "auxiliary"
+    train(tiny_config(**ALL_TASKS), path)
+    return path
+
+
+def test_auxiliary_tasks_are_logged_saved_and_repeatable(
+    auxiliary_run: Path, trained_run: Path, tmp_path: Path
+) -> None:
+    train(tiny_config(**ALL_TASKS), tmp_path / "again")
+    assert_same_weights(auxiliary_run, tmp_path / "again")
+    newest, again = (
+        load_file(next((run / "checkpoints").glob("*192")) / checkpoint.AUXILIARY)
+        for run in (auxiliary_run, tmp_path / "again")
+    )
+    assert all(torch.equal(newest[name], again[name]) for name in newest)
+    line = read_metrics(auxiliary_run / "metrics.jsonl")[-1]
+    tasks = ("reward_prediction", "state_representation", "latent_prediction", "successor_features")
+    assert all(f"aux/{task}_loss" in line for task in tasks)
+    parts = [line[f"time/update_{part}_share"] or 0.0 for part in ("main", *tasks)]
+    assert sum(parts) == pytest.approx(line["time/update_share"])
+    # Its tasks changed the embeddings: the same seed without them ends elsewhere
+    name = "mlp_extractor.actor.embed_query.0.weight"
+    assert not torch.equal(weights(auxiliary_run)[name], weights(trained_run)[name])
+
+
+def test_a_bot_plays_without_the_auxiliary_tasks(auxiliary_run: Path) -> None:
+    assert not [name for name in weights(auxiliary_run) if "task" in name]
+    checkpoint_bot(auxiliary_run)
+
+
+def test_the_update_after_a_resume_equals_the_uninterrupted_one(
+    auxiliary_run: Path, tmp_path: Path
+) -> None:
+    """Given the same rollout: the environment itself starts new episodes on resuming."""
+    config = tiny_config(**ALL_TASKS)
+    saved = checkpoint.newest(auxiliary_run / "checkpoints")
+    assert saved is not None
+    ends = []
+    for attempt in range(2):
+        env = build_env(config.environment, seed=5)
+        model = build_model(config, env, torch.device("cpu"))
+        model.set_logger(Logger(None, []))
+        restore(model, env, config, saved)
+        path = saved
+        if attempt:  # through another checkpoint
+            with RunDirectory(tmp_path / "run", resume=False) as run:
+                path = save(model, config, run)
+            model = build_model(config, env, torch.device("cpu"))
+            model.set_logger(Logger(None, []))
+            restore(model, env, config, path)
+        env.seed(7)
+        model.learn(64, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+        ends.append({**model.policy.state_dict(), **model.tasks.state_dict()})
+        env.close()
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_resuming_with_other_tasks_is_refused(auxiliary_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(auxiliary_run, run)
+    changes = {"auxiliary.state_representation": 0.0, "steps": 256}
+    with pytest.raises(CheckpointError, match=r"state_representation.*not in the model"):
+        train(start_settings(run, "", changes, resume=True), run, resume=True)
 
 
 def test_mixed_sizes_train_side_by_side(tmp_path: Path) -> None:
