@@ -35,6 +35,7 @@ MAX_FRAMES = 200_000
 PARSER_SECONDS = 60.0  # the parser takes 0.3 s for a whole game
 
 _SIGNATURE = b"TAGame.Replay_Soccar_TA"
+_MAX_GAP_SECONDS = 120.0  # between frames: RocketSim plays on for so long
 _ABSENT_SECONDS = 5.0  # a car that is gone for longer was not demolished: its player left
 
 
@@ -109,6 +110,7 @@ def _parse(path: Path, folder: Path) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 timeout=PARSER_SECONDS,
+                env=os.environ | {"NO_COLOR": "1", "RUST_BACKTRACE": "0"},
                 check=False,
             )
     except subprocess.TimeoutExpired as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lucy.sim import replay_import
+from lucy.sim import replay_import, replays
 from lucy.sim.constants import BACK_NET_Y, BALL_MAX_SPEED, CAR_MAX_SPEED, CEILING_Z, SIDE_WALL_X
 from lucy.sim.recording import Recording, load_recording
 from lucy.sim.replay_import import ImportedReplay, import_replays, load_replay
@@ -224,6 +224,25 @@ def test_a_parser_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ReplayError, match="keeps the parser busy for over 60 s"):
         read_replay(SHORT)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        ("_MAX_GAP_SECONDS", 0.001, "has frames that do not follow one another in time"),
+        ("MAX_FRAMES", 100, "has 590 frames, expected 100 at most"),
+        ("SIDE_WALL_X", 500.0, "was not played on the standard field: the ball reached"),
+        ("MAX_CARS", 3, "has 4 players, expected 2 to 3"),
+    ],
+)
+def test_play_beyond_the_limits_is_refused(
+    limit: str, value: float, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cut.replay"
+    path.write_bytes(cut(SHORT.read_bytes(), CUT_FRAMES))
+    monkeypatch.setattr(replays, limit, value)
+    with pytest.raises(ReplayError, match=message):
+        read_replay(path)
 
 
 def test_one_replay_loads_as_a_recording(tmp_path: Path) -> None:
