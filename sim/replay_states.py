@@ -204,7 +204,7 @@ def _legal(table: _Table) -> np.ndarray:
 
 
 def _everyone(values: np.ndarray) -> np.ndarray:
-    return values.reshape(len(values), -1).all(axis=1)
+    return values.all(axis=tuple(range(1, values.ndim)))
 
 
 def _cooldowns(states: GameStates, tick_skip: int) -> np.ndarray:

@@ -35,6 +35,7 @@ MAX_FRAMES = 200_000
 PARSER_SECONDS = 60.0  # the parser takes 0.3 s for a whole game
 
 _SIGNATURE = b"TAGame.Replay_Soccar_TA"
+_MAX_GAP_SECONDS = 120.0  # between frames: RocketSim plays on for so long
 _ABSENT_SECONDS = 5.0  # a car that is gone for longer was not demolished: its player left
 
 
@@ -109,6 +110,7 @@ def _parse(path: Path, folder: Path) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 timeout=PARSER_SECONDS,
+                env=os.environ | {"NO_COLOR": "1", "RUST_BACKTRACE": "0"},
                 check=False,
             )
     except subprocess.TimeoutExpired as error:
@@ -258,9 +260,9 @@ def _check_field(frames: Sequence[_Frames]) -> None:
 
 
 def _resample(frames: _Frames, team: np.ndarray) -> GameStates:
-    """One period on even steps; the last is its last frame, however soon after the one before."""
+    """One period on even steps, but for the last: it is the period's last frame."""
     end = frames.ticks[-1]
-    times = np.append(np.arange(0.0, end, TICK_SKIP), end) if end > 0 else np.zeros(1)
+    times = np.append(np.arange(0.0, end - TICK_SKIP / 2, TICK_SKIP), end)
     present = ~_absent(frames)
     low = (np.searchsorted(frames.ticks, times, side="right") - 1).clip(0, len(frames.ticks) - 1)
     high = (low + 1).clip(max=len(frames.ticks) - 1)
@@ -287,9 +289,9 @@ def _resample(frames: _Frames, team: np.ndarray) -> GameStates:
         array[:] = frames.flags[near][:, :, part]
     _write_between(states, frames, low, near)
     for part, array in enumerate((states.car_goals, states.car_saves, states.car_shots)):
-        array[:] = frames.counters[near][:, :, part]
+        array[:] = frames.counters[low][:, :, part]
     states.boost_pad_active[:] = frames.pads[near]
-    states.score[:] = frames.score[near]
+    states.score[:] = frames.score[low]
     states.episode_start[0] = True
     _clear(states)
     return states

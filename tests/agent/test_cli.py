@@ -84,6 +84,16 @@ def test_training_without_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["train", "--preset", "lucy-cpu", "--store", "sqlite://a.db"], "three slashes"),
         (["match", "chaser", "idle", "--store", "no/such/lucy.db"], "a folder that exists"),
         (["match", "chaser", "nobody"], "unknown bot 'nobody'"),
+        (["match", "idle", "idle", "--record", "a.txt"], "a file name that ends in .npz"),
+        (["match", "idle", "idle", "--games", "9000", "--record", "a.npz"], "record fewer games"),
+        (
+            ["replays", "import", "nowhere/*.replay", "-o", "out"],
+            "nowhere/*.replay: no such replay",
+        ),
+        (
+            ["train", "--preset", "lucy-cpu", "--set", "environment.resets={replays=1}"],
+            "set environment.replays to a folder of recordings",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_a_status(
@@ -146,7 +156,8 @@ def test_checkpoints_that_cannot_be_played(
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["match"], ["bench"], ["bench", "sim"], ["demo"]]
+    "command",
+    [[], ["train"], ["match"], ["bench"], ["bench", "sim"], ["demo"], ["replays", "import"]],
 )
 def test_help_reads_well(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = lucy(capsys, *command, "--help")

@@ -75,6 +75,10 @@ def test_mixed_mode_plays_all_sizes() -> None:
         ({"environment.action_table": "mouse"}, "unknown action table 'mouse'.*kbm"),
         ({"environment.resets": {"kickof": 1}}, "unknown reset source .*kickof"),
         ({"environment.resets": {"kickoff": 0}}, "not all 0"),
+        (
+            {"environment.resets": {"replays": 1}},
+            "draws from replays alone: set environment.replays",
+        ),
         ({"seed": -1}, "seed: .*got -1"),
         ({"steps": 0}, "steps: .*got 0"),
     ],
