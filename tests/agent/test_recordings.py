@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 
 from lucy.agent.config import ConfigError, load_preset
+from lucy.agent.environment import build_env
 from lucy.agent.match import play
 from lucy.agent.match_recording import MatchRecording, MatchRecordingError
 from lucy.agent.opponents import make_bot
 from lucy.agent.replay_files import ReplayImportError, find_replays, run_import
 from lucy.agent.reset_mix import build_resets, resets_notice
-from lucy.agent.train import build_env, train
+from lucy.agent.train import train
 from lucy.sim.constants import GOAL_THRESHOLD_Y
 from lucy.sim.recording import Recording, load_recording
 
@@ -140,10 +141,10 @@ def test_training_starts_in_recorded_states(
     match: Recording, recorded: tuple[Path, np.ndarray]
 ) -> None:
     config = tiny_config(environment__resets={"replays": 1}, environment__replays=str(recorded[0]))
-    env = build_env(config, seed=0)
+    env = build_env(config.environment, seed=0)
     env.reset()
     balls = match.states.ball_position
-    for ball in env.pool.states.ball_position:
+    for ball in env.simulation.pool.states.ball_position:
         assert (np.abs(balls - ball).max(axis=1) < 1e-2).any()
     env.close()
 
