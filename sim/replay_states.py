@@ -23,7 +23,7 @@ from .recording import SUFFIX, Recording, load_recording
 from .resets import InitialState
 from .state import GameStates
 
-MAX_STATES = 250_000  # 160 MiB of 2v2; beyond them only every second, fourth, … step is kept
+MAX_STATES = 100_000  # 46 MiB of 2v2; of more only every second, fourth, … step is kept
 _MAX_TEAM_SIZE = 3
 
 _BIG_PAD_HEIGHT = 71.0  # big pads are at 73, small at 70

@@ -146,6 +146,9 @@ def _convert(folder: Path, name: str) -> Recording:
             raise ReplayError(
                 f"has {len(replay.game_df):,} frames, expected {MAX_FRAMES:,} at most"
             )
+        between = np.diff(replay.game_df["time"].to_numpy(np.float64))
+        if not ((between >= 0) & (between <= _MAX_GAP_SECONDS)).all():
+            raise ReplayError("has frames that do not follow one another in time")
         players = _players(replay)
         frames = list(_collect(replay, replay_to_rlgym(replay, "rocketsim"), players))
     if not frames:

@@ -8,14 +8,16 @@ import pytest
 from rich.console import Console
 
 from lucy.agent.config import ConfigError, load_preset
+from lucy.agent.environment import build_env
 from lucy.agent.match import play
 from lucy.agent.match_recording import MatchRecording, MatchRecordingError
 from lucy.agent.opponents import make_bot
 from lucy.agent.replay_files import ReplayImportError, find_replays, run_import
 from lucy.agent.reset_mix import build_resets, resets_notice
-from lucy.agent.train import build_env, train
+from lucy.agent.train import train
 from lucy.sim.constants import GOAL_THRESHOLD_Y
 from lucy.sim.recording import Recording, load_recording
+from lucy.sim.simulation import Simulation
 
 from .conftest import tiny_config
 from .test_cli import lucy
@@ -140,11 +142,11 @@ def test_training_starts_in_recorded_states(
     match: Recording, recorded: tuple[Path, np.ndarray]
 ) -> None:
     config = tiny_config(environment__resets={"replays": 1}, environment__replays=str(recorded[0]))
-    env = build_env(config, seed=0)
+    env = build_env(config.environment, seed=0)
     env.reset()
-    balls = match.states.ball_position
-    for ball in env.pool.states.ball_position:
-        assert (np.abs(balls - ball).max(axis=1) < 1e-2).any()
+    assert isinstance(env.simulation, Simulation)
+    for ball in env.simulation.pool.states.ball_position:
+        assert (np.abs(match.states.ball_position - ball).max(axis=1) < 1e-2).any()
     env.close()
 
 
@@ -179,8 +181,10 @@ def test_replays_that_cannot_serve_are_an_error(recorded: tuple[Path, np.ndarray
             environment__replays=path,
             environment__mode=mode,
         )
-        with pytest.raises(ConfigError, match=message):
-            build_resets(config.environment)
+        for processes in (1, 2):
+            settings = config.environment.model_copy(update={"processes": processes})
+            with pytest.raises(ConfigError, match=message):
+                build_env(settings, seed=0)
 
 
 def test_training_packs_are_a_source() -> None:
