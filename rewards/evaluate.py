@@ -58,9 +58,7 @@ def evaluate_recording(spec: RewardSpec, recording: Recording, steps: int = 0) -
             np.tile(np.arange(terms, dtype=np.int16), len(step)), list(evaluation.names)
         ),
     }
-    amounts = {
-        name: getattr(evaluation.decomposition, name)[step, car].ravel() for name in AMOUNTS
-    }
+    amounts = {name: getattr(evaluation.decomposition, name)[step, car].ravel() for name in AMOUNTS}
     return pd.DataFrame(columns | amounts)
 
 

@@ -3,7 +3,7 @@
 import difflib
 import math
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -310,6 +310,36 @@ def load_spec(name: str) -> RewardSpec:
         raise RewardSpecError(f"{name} is not TOML: {error}") from error
     except ValidationError as error:
         raise RewardSpecError(f"{name} is not a valid reward: {_report(error, text)}") from error
+
+
+def component_spec(component: str, parameters: Mapping[str, float | bool]) -> RewardSpec:
+    """A reward of one component alone, which nobody shares.
+
+    Raises:
+        RewardSpecError: no such component, or a parameter that it does not take.
+    """
+    term = {"component": component, **parameters}
+    given = {"events": [term], "team_spirit": 0.0, "zero_sum": 0.0}
+    try:
+        return RewardSpec.model_validate(given)
+    except ValidationError as error:
+        raise RewardSpecError("; ".join(message for _, message in _problems(error))) from error
+
+
+def term_spec(spec: RewardSpec, name: str) -> RewardSpec:
+    """A reward of one term of another, without its weight, which nobody shares.
+
+    Raises:
+        RewardSpecError: there is no such term.
+    """
+    terms = {term.name: term for term in spec.terms}
+    if name not in terms:
+        raise RewardSpecError(
+            f"no term is called {name!r}{suggest(name, terms)}: expected one of {list(terms)}"
+        )
+    term = terms[name].model_copy(update={"weight": 1.0})
+    alone = {"potential": [], "events": [term], "team_spirit": 0.0, "zero_sum": 0.0}
+    return spec.model_copy(update=alone)
 
 
 def _report(error: ValidationError, text: str) -> str:
