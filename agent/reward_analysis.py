@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..rewards.evaluate import evaluate_recording, join_evaluations
@@ -154,8 +155,8 @@ def player_sums(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {
         str(name): {
             "steps": len(rows) // terms,
-            "earned": float(rows["undistributed"].sum(dtype=np.float64)),
-            "reward": float(rows["reward"].sum(dtype=np.float64)),
+            "earned": float(rows["undistributed"].to_numpy(np.float64).sum()),
+            "reward": float(rows["reward"].to_numpy(np.float64).sum()),
         }
         for name, rows in players
     }
@@ -163,12 +164,11 @@ def player_sums(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def sums_table(sums: dict[str, dict[str, float]]) -> Table:
     """`player_sums` for the terminal."""
-    table = Table(title="Paid in all", box=None)
-    for name in ("player", "steps", "earned itself", "after team spirit"):
-        table.add_column(name, justify="left" if name == "player" else "right")
-    for name, row in sums.items():
-        table.add_row(name, f"{row['steps']:,}", f"{row['earned']:.3f}", f"{row['reward']:.3f}")
-    return table
+    rows = [
+        [escape(name), f"{row['steps']:,}", f"{row['earned']:.3f}", f"{row['reward']:.3f}"]
+        for name, row in sums.items()
+    ]
+    return _table(["player", "steps", "earned itself", "after team spirit"], rows)
 
 
 def print_report(console: Console, report: Report) -> None:
@@ -177,51 +177,73 @@ def print_report(console: Console, report: Report) -> None:
         f"{report.car_steps:,} car-steps, {report.seconds / 60:.1f} car-minutes. What each car "
         "earns itself; shares, of all that is paid, after team spirit."
     )
-    console.print(_components_table(report))
-    for title, frame in (("team", report.teams), ("player", report.players)):
-        console.print(_groups_table(title, frame))
+    components = report.components.to_dict("index")
+    console.print(
+        _table(
+            ["component", "kind", "dense", "a second", "share"],
+            [
+                [
+                    str(name),
+                    row["kind"],
+                    f"{row['density']:.2%}",
+                    _number(row["per_second"]),
+                    f"{row['share']:.1%}",
+                ]
+                for name, row in components.items()
+            ],
+        )
+    )
+    amounts = ["min", "max", "positives", "positive_mean", "negatives", "negative_mean"]
+    console.print(
+        _table(
+            ["component", "least", "most", "above 0", "mean", "below 0", "mean"],
+            [
+                [str(name), *(_number(row[amount]) for amount in amounts)]
+                for name, row in components.items()
+            ],
+        )
+    )
+    for kind, frame in (("team", report.teams), ("player", report.players)):
+        console.print(_groups_table(kind, frame))
     pairs = _strong_pairs(report.correlations)
     console.print("Terms that pay together:" if pairs else "No two terms pay together.")
     for first, second, r in pairs:
         console.print(f"  {first}, {second}: r = {r:+.2f}")
 
 
-def _components_table(report: Report) -> Table:
-    headings = ("component", "kind", "dense", "a second", "least", "most")
-    headings += ("above 0", "mean", "below 0", "mean", "share")
-    table = Table(box=None)
-    for i, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if i < 2 else "right", no_wrap=i == 0)
-    for name, row in report.components.iterrows():
-        table.add_row(
-            str(name),
-            row["kind"],
-            f"{row['density']:.1%}",
-            f"{row['per_second']:.3g}",
-            f"{row['min']:.3g}",
-            f"{row['max']:.3g}",
-            f"{row['positives']:,}",
-            _mean(row["positive_mean"]),
-            f"{row['negatives']:,}",
-            _mean(row["negative_mean"]),
-            f"{row['share']:.1%}",
+def _groups_table(kind: str, frame: pd.DataFrame) -> Table:
+    """What each team or player got a second, and from what most."""
+    rows = []
+    for name, group in frame.groupby(level=0, sort=True):
+        earned = group["per_second"].droplevel(0)
+        most, least = str(earned.idxmax()), str(earned.idxmin())
+        reward = group["reward_per_second"].to_numpy().sum()
+        sums = [_number(earned.to_numpy().sum()), _number(reward)]
+        rows.append([escape(str(name)), *sums, most, least])
+    headings = [kind, "earned a second", "after team spirit", "most from", "least from"]
+    return _table(headings, rows)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Numbers on the right, kept whole where the terminal is narrow; words on the left."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column, heading in enumerate(headings):
+        words = any(row[column] and row[column].strip("-")[0].isalpha() for row in rows)
+        table.add_column(
+            heading,
+            justify="left" if words else "right",
+            no_wrap=not words,
+            overflow="fold",
         )
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _mean(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else ""
-
-
-def _groups_table(title: str, frame: pd.DataFrame) -> Table:
-    earned = frame["per_second"].unstack(level=0)
-    table = Table(title=f"A second, by {title}", box=None)
-    table.add_column("component", no_wrap=True)
-    for name in earned.columns:
-        table.add_column(str(name), justify="right")
-    for name in frame.index.get_level_values("component").unique():
-        table.add_row(str(name), *(f"{value:.3g}" for value in earned.loc[name]))
-    return table
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def _strong_pairs(correlations: pd.DataFrame) -> list[tuple[str, str, float]]:

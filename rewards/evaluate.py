@@ -67,7 +67,7 @@ def join_evaluations(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     parts, games = [], 0
     for table in tables:
         parts.append(table.assign(game=table["game"].astype(np.int32) + games))
-        games += int(table["game"].max()) + 1 if len(table) else 0
+        games += int(table["game"].to_numpy().max(initial=-1)) + 1
     joined = {
         name: union_categoricals([part[name] for part in parts])
         if isinstance(parts[0][name].dtype, pd.CategoricalDtype)

@@ -1,6 +1,5 @@
 """What a reward does on real play: statistics of its terms, and how they go together."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +8,6 @@ import pandas as pd
 DENSE = 0.5  # share of car-steps that are not 0, from which a term counts as dense
 STRETCH = 4.0  # steps that a run without zeros lasts in the mean, from which they are stretches
 MAX_DISTINCT = 5  # amounts that are listed one by one
-
-_DTYPES = {"kind": "str", "positives": "int64", "negatives": "int64"}
 
 
 class Report(NamedTuple):
@@ -55,9 +52,9 @@ def reward_report(table: pd.DataFrame, step_seconds: float) -> Report:
     return Report(
         seconds=len(first) * step_seconds,
         car_steps=len(first),
-        components=_describe(table, [], step_seconds),
-        teams=_describe(table, ["team"], step_seconds),
-        players=_describe(table, ["player"], step_seconds),
+        components=_describe(table, None, step_seconds),
+        teams=_describe(table, "team", step_seconds),
+        players=_describe(table, "player", step_seconds),
         correlations=_correlations(table),
         amounts=_amounts(table),
     )
@@ -78,19 +75,14 @@ def _begins_run(table: pd.DataFrame) -> np.ndarray:
     return result
 
 
-def _describe(table: pd.DataFrame, by: Sequence[str], step_seconds: float) -> pd.DataFrame:
-    groups = table.groupby([*by, "component"], observed=True, sort=True)
-    rows = {
-        key if by else key[0]: _statistics(group, step_seconds)  # pyright: ignore[reportIndexIssue]
-        for key, group in groups
-    }
-    result = pd.DataFrame.from_dict(rows, orient="index").astype(_DTYPES)
-    if by:
-        result.index = pd.MultiIndex.from_tuples(result.index, names=[*by, "component"])
-        mass = result.groupby(level=0)["mass"].transform("sum")
-    else:
-        result.index.name = "component"
-        mass = result["mass"].sum()
+def _describe(table: pd.DataFrame, by: str | None, step_seconds: float) -> pd.DataFrame:
+    keys = [by, "component"] if by else ["component"]
+    groups = list(table.groupby(keys, observed=True, sort=True))
+    result = pd.DataFrame([_statistics(group, step_seconds) for _, group in groups])
+    names: list[Any] = [key for key, _ in groups]  # tuples
+    index = pd.MultiIndex.from_tuples(names, names=keys)
+    result.index = index if by else index.get_level_values("component")
+    mass = result["mass"].groupby(level=0).transform("sum") if by else result["mass"].sum()
     result["share"] = result["mass"] / mass
     return result.drop(columns="mass")
 
@@ -108,7 +100,7 @@ def _statistics(group: pd.DataFrame, step_seconds: float) -> dict[str, Any]:
         "mean": paid.mean(),
         "deviation": paid.std(),
         "density": active / len(paid),
-        "kind": _kind(active, len(paid), int(group["run"].sum())),
+        "kind": _kind(active, len(paid), np.count_nonzero(group["run"])),
         "positives": len(positive),
         "positive_mean": positive.mean() if len(positive) else np.nan,
         "negatives": len(negative),
@@ -176,9 +168,6 @@ def to_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _records(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
+def _records(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     plain = frame.astype(object).where(frame.notna(), None)
-    return {
-        name: {key: value.item() if isinstance(value, np.generic) else value for key, value in row}
-        for name, row in ((name, row.items()) for name, row in plain.iterrows())
-    }
+    return {str(name): dict(row) for name, row in plain.to_dict("index").items()}

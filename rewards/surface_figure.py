@@ -38,6 +38,7 @@ _AXIS_NAMES = {"x": "x (uu)", "y": "y (uu), orange's goal at +", "z": "z (uu)"}
 
 class _Panel(NamedTuple):
     figure: go.Figure
+    columns: int  # of the whole figure
     row: int
     column: int
     surface: Surface
@@ -116,7 +117,9 @@ def surface_figure(panels: Sequence[Sequence[Surface]], title: str = "") -> go.F
     )
     for i, row in enumerate(panels):
         for j, surface in enumerate(row):
-            _draw(_Panel(figure, i + 1, j + 1, surface), (low, high), i == rows - 1, j == 0)
+            _draw(
+                _Panel(figure, columns, i + 1, j + 1, surface), (low, high), i == rows - 1, j == 0
+            )
     return figure
 
 
@@ -195,9 +198,9 @@ def _draw(panel: _Panel, reach: tuple[float, float], bottom: bool, left: bool) -
             row=panel.row,
             col=panel.column,
         )
-    anchor = panel.figure.get_subplot(panel.row, panel.column).xaxis.plotly_name
+    number = (panel.row - 1) * panel.columns + panel.column
     panel.figure.update_yaxes(
-        scaleanchor=anchor.replace("axis", ""), scaleratio=1, row=panel.row, col=panel.column
+        scaleanchor=f"x{number if number > 1 else ''}", row=panel.row, col=panel.column
     )
 
 
