@@ -194,6 +194,7 @@ def print_report(console: Console, report: Report) -> None:
         )
     )
     amounts = ["min", "max", "positives", "positive_mean", "negatives", "negative_mean"]
+    console.print()
     console.print(
         _table(
             ["component", "least", "most", "above 0", "mean", "below 0", "mean"],
@@ -204,7 +205,9 @@ def print_report(console: Console, report: Report) -> None:
         )
     )
     for kind, frame in (("team", report.teams), ("player", report.players)):
+        console.print()
         console.print(_groups_table(kind, frame))
+    console.print()
     pairs = _strong_pairs(report.correlations)
     console.print("Terms that pay together:" if pairs else "No two terms pay together.")
     for first, second, r in pairs:
@@ -269,6 +272,8 @@ def make_surfaces(
 ) -> list[list[Surface]]:
     """The panels of `lucy rewards surface`: the first varied parameter across, the second down.
 
+    In the planes with z, whose panels are wide and low, it is the other way round.
+
     Args:
         reward: a component's name, a preset's, or a reward file.
         scene: what is where.
@@ -284,6 +289,8 @@ def make_surfaces(
     if len(axes) > 2:
         raise AnalysisError("--vary: at most two parameters can be varied in one picture")
     across, down = [*axes, ("", [None]), ("", [None])][:2]
+    if scene.axes != "xy":
+        across, down = down, across
     if len(across[1]) * len(down[1]) > MAX_PANELS:
         raise AnalysisError(
             f"--vary asks for {len(across[1]) * len(down[1])} panels, at most {MAX_PANELS} can be "

@@ -148,16 +148,14 @@ def _title(title: str, scene: Scene) -> str:
 def _notes(scene: Scene) -> list[str]:
     """What stands where, in words."""
     fixed = ({"x", "y", "z"} - set(scene.axes)).pop()
-    place = (scene.ball if scene.moved == "ball" else scene.car)["xyz".index(fixed)]
-    moved, speeds = ("ball", scene.ball_velocity), ("car", scene.car_velocity)
-    if scene.moved == "car":
-        moved, speeds = speeds, moved
-    still = scene.car if scene.moved == "ball" else scene.ball
+    edge = " (dark edge)" if scene.mates else ""
+    ball = "ball", scene.ball, scene.ball_velocity
+    car = f"blue car{edge if scene.moved == 'ball' else ''}", scene.car, scene.car_velocity
+    moved, still = (ball, car) if scene.moved == "ball" else (car, ball)
+    place = moved[1]["xyz".index(fixed)]
     return [
-        f"the {'ball' if scene.moved == 'ball' else 'blue car'} is moved at {fixed} = {place:g}, "
-        f"{_motion(moved[1])}",
-        f"{'blue car' if scene.moved == 'ball' else 'ball'} at {_numbers(still)}, "
-        f"{_motion(speeds[1])}",
+        f"the {moved[0]} is moved at {fixed} = {place:g}, {_motion(moved[2])}",
+        f"{still[0]} at {_numbers(still[1])}, {_motion(still[2])}",
         "arrows: where the value grows",
     ]
 
@@ -356,6 +354,7 @@ def _draw_bodies(panel: _Panel) -> None:
         _draw_velocity(panel, scene.car, scene.car_velocity, TEAM_COLOURS[BLUE])
     else:
         _draw_velocity(panel, scene.ball, scene.ball_velocity, INK)
+    paid = [i == 0 and scene.moved == "ball" for i in range(len(cars))]
     flat = [hypot(facing[first], facing[second]) < 1e-9 for _, facing, _ in cars]
     panel.add(
         go.Scatter(
@@ -365,12 +364,12 @@ def _draw_bodies(panel: _Panel) -> None:
             name="cars",
             marker={
                 "symbol": ["circle" if is_flat else "arrow" for is_flat in flat],
-                "size": 15,
+                "size": [19 if is_paid else 15 for is_paid in paid],
                 "angle": [
                     degrees(atan2(turn * facing[first], facing[second])) for _, facing, _ in cars
                 ],
                 "color": [TEAM_COLOURS[team] for _, _, team in cars],
-                "line": {"width": 1.5, "color": "white"},
+                "line": {"width": 1.8, "color": [INK if is_paid else "white" for is_paid in paid]},
             },
             hoverinfo="skip",
             showlegend=False,
