@@ -156,7 +156,7 @@ def _notes(scene: Scene) -> list[str]:
     return [
         f"the {moved[0]} is moved at {fixed} = {place:g}, {_motion(moved[2])}",
         f"{still[0]} at {_numbers(still[1])}, {_motion(still[2])}",
-        "arrows: where the value grows",
+        f"{'the car touches the ball; ' if scene.touch else ''}arrows: where the value grows",
     ]
 
 
@@ -365,6 +365,7 @@ def _draw_bodies(panel: _Panel) -> None:
             marker={
                 "symbol": ["circle" if is_flat else "arrow" for is_flat in flat],
                 "size": [19 if is_paid else 15 for is_paid in paid],
+                "opacity": 1,
                 "angle": [
                     degrees(atan2(turn * facing[first], facing[second])) for _, facing, _ in cars
                 ],

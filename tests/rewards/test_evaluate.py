@@ -90,9 +90,9 @@ def test_another_suffix_is_refused(tmp_path: Path, table) -> None:
 
 def test_joined_tables_keep_categories_and_count_games_on(table) -> None:
     other = table.assign(player=table["player"].cat.rename_categories(lambda name: name.upper()))
-    joined = join_evaluations([table, other])
-    assert len(joined) == 2 * len(table)
-    assert set(joined["game"]) == {0, 1, 2, 3}
+    joined = join_evaluations([table, other, table])
+    assert len(joined) == 3 * len(table)
+    assert set(joined["game"]) == {0, 1, 2, 3, 4, 5}
     assert joined["player"].dtype == "category"
-    assert list(joined["player"]) == [*table["player"], *other["player"]]
+    assert list(joined["player"]) == [*table["player"], *other["player"], *table["player"]]
     assert list(joined["component"].cat.categories) == list(table["component"].cat.categories)
