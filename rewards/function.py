@@ -46,6 +46,7 @@ class RewardFunction:
         states: GameStates,
         *,
         decompose: bool = True,
+        statistics: bool = True,
         rows: int | None = None,
     ) -> None:
         """Prepare for these states.
@@ -53,7 +54,8 @@ class RewardFunction:
         Args:
             spec: what to pay for.
             states: the pool's states, A arenas of C slots.
-            decompose: also fill `decomposition` and keep statistics.
+            decompose: also fill `decomposition`.
+            statistics: also keep the sums that `collect` returns; needs `decompose`.
             rows: of `total` and `decomposition`, to `replay` that many steps; default A.
         """
         arenas, cars = states.car_mask.shape
@@ -62,12 +64,15 @@ class RewardFunction:
         self._compiled = compiled = compile_spec(spec)
         self._team = np.ascontiguousarray(states.car_team, np.int64)
         self._memory = _Memory.allocate(compiled, len(spec.potential), arenas, cars)
-        self._sharing = np.array([spec.gamma, spec.team_spirit, spec.zero_sum, decompose])
+        self._sharing = np.array(
+            [spec.gamma, spec.team_spirit, spec.zero_sum, decompose, decompose and statistics]
+        )
         self._weight = np.zeros(len(spec.terms))
         self.names = tuple(term.name for term in spec.terms)
         self.set_progress(0)
         self.total = np.zeros((rows, cars), np.float32)  # [A,C]
         self._parts = np.zeros((4, len(spec.terms), cars, rows), np.float32)
+        self._written = np.zeros((len(spec.terms), rows), np.bool_)
         self.decomposition = Decomposition(*self._parts.transpose(0, 3, 2, 1))
         self._rooms: dict[tuple[int, int], _Room] = {}  # of each range of arenas
         self._sources: dict[int, tuple[GameStates, np.ndarray]] = {}
@@ -170,7 +175,7 @@ class RewardFunction:
     ) -> None:
         """Step arenas `arena` on, whose states are rows `read` on, into rows `write` on."""
         memory, inputs = self._memory, (self._team, self._weight, self._sharing)
-        outputs = (*memory, *room, self._parts, self.total)
+        outputs = (*memory, *room, self._parts, self._written, self.total)
         program, where = self._compiled.program, (read, arena, write, count)
         if not self._compiled.custom:
             _step(_READ | _PAY, table, *where, *program, *inputs, *outputs)
@@ -226,7 +231,7 @@ def _step(
     team, weight, sharing,
     kept, level, first, stateful,
     now, past, values, scratch, moments, totals,
-    parts, total,
+    parts, written, total,
 ):  # fmt: skip
     """A step, block by block."""
     block = now.shape[1] // max(2, len(team))
@@ -244,7 +249,7 @@ def _step(
             _keep(past_fields, team, n, here, now, kept)
             settle(
                 term, weight, sharing, values, now[CAR, : len(team) * n], team, n, here,
-                first, level, scratch, write + done, parts, total, moments, totals,
+                first, level, scratch, write + done, parts, written, total, moments, totals,
             )  # fmt: skip
             for a in range(here, here + n):
                 first[a] = False

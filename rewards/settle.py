@@ -1,6 +1,7 @@
 """From values to rewards: weights, shaping, team spirit, and the statistics of it all."""
 
 import numba
+import numpy as np
 
 VALUE, WEIGHTED, UNDISTRIBUTED, REWARD = range(4)  # rows of the decomposition
 N_MOMENTS = 5  # sum, sum of squares, sum of absolutes, positives, negatives
@@ -8,14 +9,6 @@ N_MOMENTS = 5  # sum, sum of squares, sum of absolutes, positives, negatives
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
 # Only sums may be taken in another order: what a car is paid does not depend on its place
 summing = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
-
-
-@summing
-def _mass(x):
-    total = 0.0
-    for i in range(x.size):
-        total += abs(x[i])
-    return total
 
 
 @summing
@@ -46,11 +39,15 @@ def _add_totals(x, mask, totals):
     totals[2] += squares
 
 
-@kernel
+@summing
 def mask_value(values, row, mask, out):
-    """A row of values where there is a car, 0 in empty slots."""
+    """A row of values where there is a car, 0 in empty slots; returns their absolute sum."""
+    mass = 0.0
     for i in range(out.size):
-        out[i] = values[row, i] if mask[i] > 0 else 0.0
+        value = values[row, i] if mask[i] > 0 else 0.0
+        out[i] = value
+        mass += abs(value)
+    return mass
 
 
 # Kernels take whole arrays and indices: a slice for each row would cost more than the row
@@ -75,24 +72,36 @@ def weigh(value, weight, out):
 
 
 @kernel
-def write_term(k, value, weight, paid, reward, n, write, parts):
+def write_term(k, value, weight, paid, reward, n, write, parts, written):
     """Write a term's row of the decomposition."""
-    for c in range(parts.shape[2]):
-        for i in range(n):
-            parts[VALUE, k, c, write + i] = value[c * n + i]
-            parts[WEIGHTED, k, c, write + i] = weight * value[c * n + i]
-        for i in range(n):
-            parts[UNDISTRIBUTED, k, c, write + i] = paid[c * n + i]
-            parts[REWARD, k, c, write + i] = reward[c * n + i]
+    # With unsigned indices no loop asks whether one counts from the end
+    term, row, width = np.uint64(k), np.uint64(write), np.uint64(n)
+    for c in range(np.uint64(parts.shape[2])):
+        start = c * width
+        for i in range(width):
+            parts[np.uint64(VALUE), term, c, row + i] = value[start + i]
+            parts[np.uint64(WEIGHTED), term, c, row + i] = weight * value[start + i]
+        for i in range(width):
+            parts[np.uint64(UNDISTRIBUTED), term, c, row + i] = paid[start + i]
+            parts[np.uint64(REWARD), term, c, row + i] = reward[start + i]
+    for i in range(width):
+        written[term, row + i] = True
 
 
 @kernel
-def write_nothing(k, n, write, parts):
-    """Write the row of a term that is 0 for all cars of a block, as most events are."""
-    for kind in range(parts.shape[0]):
-        for c in range(parts.shape[2]):
-            for i in range(n):
-                parts[kind, k, c, write + i] = 0.0
+def write_nothing(k, n, write, parts, written):
+    """Clear the row of a term that is 0 for all cars of a block, as most events mostly are."""
+    term, row, width = np.uint64(k), np.uint64(write), np.uint64(n)
+    any_written = False
+    for i in range(width):
+        any_written |= written[term, row + i]
+        written[term, row + i] = False
+    if not any_written:
+        return
+    for kind in range(np.uint64(parts.shape[0])):
+        for c in range(np.uint64(parts.shape[2])):
+            for i in range(width):
+                parts[kind, term, c, row + i] = 0.0
 
 
 @kernel
@@ -111,22 +120,23 @@ def team_shares(mask, team, n, out):
 @kernel
 def distribute(paid, mask, team, shares, n, team_spirit, zero_sum, means, out):
     """R'_i = (1-τ) R_i + τ·mean over own team - z·mean over opponents."""
-    for i in range(2 * n):
+    width = np.uint64(n)
+    for i in range(2 * width):
         means[i] = 0.0
-    for c in range(len(team)):
-        start = team[c] * n
-        for i in range(n):
-            means[start + i] += paid[c * n + i]
-    for i in range(n):
-        blue, orange = means[i] * shares[i], means[n + i] * shares[n + i]
+    for c in range(np.uint64(len(team))):
+        side, car = np.uint64(team[c]) * width, c * width
+        for i in range(width):
+            means[side + i] += paid[car + i]
+    for i in range(width):
+        blue, orange = means[i] * shares[i], means[width + i] * shares[width + i]
         means[i] = team_spirit * blue - zero_sum * orange
-        means[n + i] = team_spirit * orange - zero_sum * blue
+        means[width + i] = team_spirit * orange - zero_sum * blue
     own_share = 1.0 - team_spirit
-    for c in range(len(team)):
-        start = team[c] * n
-        for i in range(n):
-            reward = own_share * paid[c * n + i] + means[start + i]
-            out[c * n + i] = reward if mask[c * n + i] > 0 else 0.0
+    for c in range(np.uint64(len(team))):
+        side, car = np.uint64(team[c]) * width, c * width
+        for i in range(width):
+            reward = own_share * paid[car + i] + means[side + i]
+            out[car + i] = reward if mask[car + i] > 0 else 0.0
 
 
 @kernel
@@ -151,6 +161,7 @@ def settle(
     scratch,
     write,
     parts,
+    written,
     total,
     moments,
     totals,
@@ -160,7 +171,7 @@ def settle(
     Args:
         term: [K] each term's row of values.
         weight: [K] of each term.
-        sharing: [4] γ, τ, z, and 1 to write the decomposition.
+        sharing: [5] γ, τ, z, 1 to write the decomposition, 1 to keep statistics.
         values: [M,...] the nodes' values.
         mask: [C·n] 1 where there is a car.
         team: [C] of each slot.
@@ -171,11 +182,13 @@ def settle(
         scratch: [6,...] room to work in.
         write: the row of `parts` and `total` that the first arena goes to.
         parts: [4,K,C,rows] float32 decomposition.
+        written: [K,rows] bool, the rows of `parts` that are not 0.
         total: [rows,C] float32.
         moments: [2,K,N_MOMENTS] statistics of value and reward.
         totals: [3] car-steps, sum and sum of squares of the total.
     """
-    gamma, team_spirit, zero_sum, decompose = sharing[0], sharing[1], sharing[2], sharing[3] > 0
+    gamma, team_spirit, zero_sum = sharing[0], sharing[1], sharing[2]
+    decompose, keep_statistics = sharing[3] > 0, sharing[4] > 0
     cars = len(team)
     m = cars * n
     value, paid, reward, whole = scratch[0, :m], scratch[1, :m], scratch[2, :m], scratch[3, :m]
@@ -184,31 +197,26 @@ def settle(
     for i in range(m):
         whole[i] = 0.0
     for k in range(len(weight)):
-        mask_value(values, term[k], mask, value)
-        silent = _mass(value) == 0.0
+        silent = mask_value(values, term[k], mask, value) == 0.0
         if k < len(level):
             shape(value, weight[k], gamma, first, k, n, arena, level, paid)
         elif not silent:
             weigh(value, weight[k], paid)
-        elif decompose:
-            write_nothing(k, n, write, parts)
-            continue
         else:
+            if decompose:
+                write_nothing(k, n, write, parts, written)
             continue
+        add(paid, whole)
         if not decompose:
-            add(paid, whole)
             continue
         distribute(paid, mask, team, shares, n, team_spirit, zero_sum, means, reward)
-        add(reward, whole)
-        _add_moments(value, moments, 0, k)
-        _add_moments(reward, moments, 1, k)
-        write_term(k, value, weight[k], paid, reward, n, write, parts)
-    if not decompose:
-        distribute(whole, mask, team, shares, n, team_spirit, zero_sum, means, reward)
-        for i in range(m):
-            whole[i] = reward[i]
+        write_term(k, value, weight[k], paid, reward, n, write, parts, written)
+        if keep_statistics:
+            _add_moments(value, moments, 0, k)
+            _add_moments(reward, moments, 1, k)
+    distribute(whole, mask, team, shares, n, team_spirit, zero_sum, means, reward)
     for c in range(cars):
         for i in range(n):
-            total[write + i, c] = whole[c * n + i]
-    if decompose:
-        _add_totals(whole, mask, totals)
+            total[write + i, c] = reward[c * n + i]
+    if keep_statistics:
+        _add_totals(reward, mask, totals)
