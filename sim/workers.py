@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from ctypes import Array
 from functools import reduce
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from operator import add
 from typing import Any
 
@@ -66,6 +66,7 @@ class SimulationWorkers:
         self._shares = split(len(modes), processes)
         self._connections: list[Connection] = []
         self._processes: list[Any] = []
+        self._started = False
         (_, first), *others = self._shares
         for start, stop in others:
             ours, theirs = context.Pipe()
@@ -82,7 +83,7 @@ class SimulationWorkers:
         try:
             self._here = build(modes[:first])
             self._here.arrays = self.arrays.of(slice(0, int(first_agent[first])))
-            self._receive()
+            self._await_start()
         except BaseException:
             self.close()
             raise
@@ -125,6 +126,20 @@ class SimulationWorkers:
             process.join(timeout=5)
             process.kill()
 
+    def _await_start(self) -> None:
+        """Wait until the other processes are ready."""
+        for connection, process in zip(self._connections, self._processes, strict=True):
+            # On Windows the pipe of a process that ends too early never ends
+            wait([connection, process.sentinel])
+            try:
+                answered = connection.poll()
+            except OSError:
+                answered = False
+            if not answered:
+                raise self._ended(connection)
+        self._receive()
+        self._started = True
+
     def _ask(self, method: str, *arguments: Any) -> list[Any]:
         for connection in self._connections:
             self._send(connection, method, *arguments)
@@ -152,6 +167,12 @@ class SimulationWorkers:
     def _ended(self, connection: Connection) -> WorkerError:
         process = self._processes[self._connections.index(connection)]
         process.join(timeout=1)
+        if not self._started and process.exitcode == 1:
+            return WorkerError(
+                "a simulation process could not start: the program failed when that process "
+                "imported it, with the error above. Every process imports the program's file: "
+                'what it does must stand under `if __name__ == "__main__":`. Or ask for 1 process'
+            )
         return WorkerError(
             f"a simulation process has ended with exit code {process.exitcode}: it was killed, "
             "or ran out of memory; take fewer arenas or processes"

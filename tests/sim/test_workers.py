@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +103,38 @@ def test_a_process_that_was_killed_is_told() -> None:
         for _ in range(100):
             env.step(np.ones((env.num_envs, 5), np.int64))
     env.close()
+
+
+SCRIPT = """
+import multiprocessing
+from types import SimpleNamespace
+
+from lucy.sim.actions import ACTION_TABLES
+from lucy.sim.workers import SimulationWorkers
+
+def build(modes):
+    if multiprocessing.parent_process() is not None:
+        raise ValueError("built")
+    return SimpleNamespace()
+
+{guard}SimulationWorkers(build, ["1v1"] * 3, ACTION_TABLES["kbm"], (8, 64), 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("guard", "message"),
+    [
+        ("", 'must stand under `if __name__ == "__main__":`. Or ask for 1 process'),
+        ('if __name__ == "__main__": ', "ValueError: built"),
+    ],
+)
+def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path, guard: str, message: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(guard=guard), "utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert message in done.stderr.strip().splitlines()[-1]
+    assert "was killed" not in done.stderr
 
 
 def test_close_ends_the_processes_even_twice() -> None:
