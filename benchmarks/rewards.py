@@ -27,6 +27,11 @@ _STEPS = 24  # recorded steps that a round goes over
 _CHUNK = 16  # arenas that the environment steps in one call
 _SPECS = ("lucy-skg", "lucy-linear", "necto", "nexto")
 _REWARD = "lucy-skg"
+_EXTENTS = {
+    "total alone": {"decompose": False},
+    "with decomposition": {"statistics": False},
+    "and its statistics": {},
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Row:
     name: str
     nanoseconds: float  # an agent-step
     microseconds_a_call: float
-    ratio: float  # to the total of lucy-skg alone
+    ratio: float  # to the total alone: of the same reward, else of lucy-skg
 
 
 @dataclass(frozen=True)
@@ -69,14 +74,14 @@ def run(mode: str = "2v2", arenas: int = 64, rounds: int = 60, seed: int = 0) ->
             variant()
             best[name] = min(best[name], time.thread_time() - start)
     agents = int(steps[0].car_mask.sum())
-    alone = best[f"{_REWARD}, total alone"]
+    alone = {name: best[f"{name}, total alone"] for name in _SPECS}
     calls = {name: -(-arenas // _CHUNK) if "chunks" in name else 1 for name in variants}
     rows = [
         Row(
             name,
             1e9 * seconds / _STEPS / agents,
             1e6 * seconds / _STEPS / calls[name],
-            seconds / alone,
+            seconds / alone.get(name.split(",")[0], alone[_REWARD]),
         )
         for name, seconds in best.items()
     ]
@@ -108,9 +113,9 @@ def _variants(steps: Sequence[GameStates]) -> dict[str, Callable[[], None]]:
     chunks = [slice(a, min(a + _CHUNK, arenas)) for a in range(0, arenas, _CHUNK)]
     variants: dict[str, Callable[[], None]] = {}
     for name in _SPECS:
-        variants[f"{name}, total alone"] = _reward(name, steps, whole, decompose=False)
-        variants[f"{name}, with decomposition"] = _reward(name, steps, whole)
-    variants[f"{_REWARD}, chunks of {_CHUNK}"] = _reward(_REWARD, steps, chunks)
+        for extent, options in _EXTENTS.items():
+            variants[f"{name}, {extent}"] = _reward(name, steps, whole, options)
+    variants[f"{_REWARD}, chunks of {_CHUNK}"] = _reward(_REWARD, steps, chunks, {})
     variants[f"{_REWARD}, plain NumPy"] = _twin(steps)
     for name, kind in OBSERVATIONS.items():
         variants[f"{name} observation"] = _observation(kind, steps)
@@ -118,9 +123,9 @@ def _variants(steps: Sequence[GameStates]) -> dict[str, Callable[[], None]]:
 
 
 def _reward(
-    name: str, steps: Sequence[GameStates], ranges: Sequence[slice], *, decompose: bool = True
+    name: str, steps: Sequence[GameStates], ranges: Sequence[slice], options: dict[str, bool]
 ) -> Callable[[], None]:
-    reward = RewardFunction(load_spec(name), steps[0], decompose=decompose)
+    reward = RewardFunction(load_spec(name), steps[0], **options)
     pieces = [[(select(states, rows), rows) for rows in ranges] for states in steps]
 
     def go() -> None:

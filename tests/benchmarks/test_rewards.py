@@ -15,6 +15,9 @@ def test_rewards_are_measured_beside_their_twin_and_observations() -> None:
     assert alone.ratio == 1
     assert twin.ratio == pytest.approx(twin.nanoseconds / alone.nanoseconds)
     assert twin.ratio > 2
+    necto, whole = rows["necto, total alone"], rows["necto, and its statistics"]
+    assert necto.ratio == 1
+    assert whole.ratio == pytest.approx(whole.nanoseconds / necto.nanoseconds)
     assert {"nexto, with decomposition", "lucy observation"} <= rows.keys()
     chunks = rows["lucy-skg, chunks of 16"]  # two calls of 20 cars on average
     assert chunks.microseconds_a_call == pytest.approx(chunks.nanoseconds * 20 / 1000)

@@ -66,13 +66,32 @@ def test_collecting_starts_anew_and_sums_add_up(random_states: Callable) -> None
     assert reward.collect().reward_mass.sum() == 0
 
 
-def test_the_total_alone_is_the_total_of_the_decomposition(random_states: Callable) -> None:
+def test_the_total_is_the_same_with_and_without_what_explains_it(random_states: Callable) -> None:
     rng = np.random.default_rng(0)
     steps = [random_states(rng, MIXED) for _ in range(3)]
+    alone = RewardFunction(LUCY, steps[0], decompose=False)
+    plain = RewardFunction(LUCY, steps[0], statistics=False)
     whole = play(RewardFunction(LUCY, steps[0]), steps)
-    alone = play(RewardFunction(LUCY, steps[0], decompose=False), steps)
-    for (*_, total), (*_, other) in zip(whole, alone, strict=True):
-        np.testing.assert_allclose(other, total, atol=1e-5)
+    for (*_, total), (*_, other) in zip(whole, play(alone, steps), strict=True):
+        np.testing.assert_array_equal(other, total)
+    assert not np.any(alone.decomposition)
+    for parts, others in zip(whole, play(plain, steps), strict=True):
+        for part, other in zip(parts, others, strict=True):
+            np.testing.assert_array_equal(other, part)
+    assert alone.collect().car_steps == plain.collect().car_steps == 0
+
+
+def test_a_term_that_falls_silent_leaves_nothing_behind(random_states: Callable) -> None:
+    rng = np.random.default_rng(0)
+    steps = [random_states(rng, MIXED) for _ in range(3)]
+    spec = RewardSpec.model_validate({"events": [{"component": "event_touch"}]})
+    for states, touched in zip(steps, (False, True, False), strict=True):
+        states.car_ball_touched[:] = touched
+    first, second = play(RewardFunction(spec, steps[0]), steps)
+    there = steps[0].car_mask
+    assert (first[0][there] == 1).all()
+    assert first[2][there].all()
+    assert not np.any(second[:4])
 
 
 def test_threads_on_disjoint_arenas_pay_what_one_does(random_states: Callable) -> None:
