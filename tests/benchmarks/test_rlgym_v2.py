@@ -19,14 +19,15 @@ TIMEOUT, NO_TOUCH_TIMEOUT = 8.0, 4.0  # s: short, so that episodes end in every 
 DEMOED, ORIENTATION = 22, slice(13, 19)  # columns of the observation
 
 # What happens; by which source and seed the episode starts. In none of them do two cars hit
-# the ball or each other in one tick: RocketSim then takes them in their order in memory.
+# the ball or each other in one tick, nor do cars pile up for long: RocketSim then takes them in
+# their order in memory.
 STARTS = {
     "shot and goal from a kickoff": ("kickoff", 0),
     "goal from play": ("random", 26),
     "goal after a rebound": ("goalie", 1),
     "goal without a touch": ("goalie", 6),
     "demolition": ("random", 21),
-    "timeout": ("kickoff_like", 20),
+    "timeout": ("random", 25),
     "no-touch timeout": ("random", 28),
 }
 
