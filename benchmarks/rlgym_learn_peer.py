@@ -176,21 +176,19 @@ def iterate(coordinator: Any, controller: Any) -> dict[str, float]:
     interface, manager = coordinator.env_process_interface, coordinator.agent_manager
     iteration, steps = controller.cur_iteration, 0
     start = time.perf_counter()
-    while True:
+    while controller.cur_iteration == iteration:
         collected, observations, timesteps, states = interface.collect_step_data()
         steps += collected
-        manager.process_timestep_data(timesteps)
-        if controller.cur_iteration > iteration:
-            learned = time.perf_counter()
+        manager.process_timestep_data(timesteps)  # learns when the batch is full
         interface.send_env_actions(manager.get_env_actions(observations, states))
-        if controller.cur_iteration > iteration:
-            collecting = controller.timestep_collection_end_time - start
-            return {
-                "steps": steps,
-                "collect": collecting,
-                "update": learned - start - collecting,
-                "iteration": time.perf_counter() - start,
-            }
+    spent = time.perf_counter() - start
+    collecting = controller.timestep_collection_end_time - start
+    return {
+        "steps": steps,
+        "collect": collecting,
+        "update": spent - collecting,
+        "iteration": spent,
+    }
 
 
 def spread_learning(controller: Any) -> None:
