@@ -220,6 +220,42 @@ def bench_rewards(
     write_json(json_file, asdict(result))
 
 
+@bench.command("train")
+def bench_train(
+    preset: Annotated[
+        str, typer.Option(help="Also measured as `lucy train` runs it; none for none.")
+    ] = "lucy-cpu",
+    rlgym_learn: Annotated[
+        bool,
+        typer.Option(
+            "--rlgym-learn",
+            help="Beside rlgym-learn, which is installed for it on the first use: about 1 GB.",
+        ),
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="In which each has an iteration.")] = 5,
+    device: Annotated[str, typer.Option(help="Of our learner: auto, cpu, cuda, …")] = "cpu",
+    json_file: JsonFile = None,
+) -> None:
+    """Phases of training and steps/s, on request beside rlgym-learn on the same work."""
+    from rich.progress import Progress
+
+    from ..benchmarks import train as measured
+    from ..benchmarks.peer_environment import default_folder
+    from .device import parse_device
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("measuring", total=1.0)
+        result = measured.run(
+            preset=None if preset == "none" else preset,
+            rounds=rounds,
+            device=parse_device(device),
+            peer_folder=default_folder() if rlgym_learn else None,
+            progress=lambda done: progress.update(task, completed=done),
+        )
+    measured.print_result(console, result)
+    write_json(json_file, asdict(result))
+
+
 @app.command()
 def demo(
     run_dir: Annotated[Path, typer.Option(help="Where it all goes.")] = Path("runs/demo"),

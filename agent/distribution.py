@@ -41,9 +41,10 @@ class PackedMultiCategorical(MultiCategoricalDistribution):
         return -(self._log_odds * self._log_odds.exp()).sum(dim=(1, 2))
 
     def sample(self) -> Tensor:
-        """[B,heads]; the first of exponential clocks whose rates are the probabilities."""
-        clocks = torch.empty_like(self._log_odds).exponential_().log()
-        return (self._log_odds - clocks).argmax(dim=2)
+        """[B,heads]; where a uniform number falls among the summed probabilities."""
+        summed = self._log_odds.exp().cumsum(dim=2)
+        drawn = torch.rand_like(summed[..., :1]) * summed[..., -1:]
+        return (summed < drawn).sum(dim=2)
 
     def mode(self) -> Tensor:
         """[B,heads]."""

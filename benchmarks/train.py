@@ -1,0 +1,314 @@
+"""`lucy bench train`: phases and steps/s of training, beside rlgym-learn on the same work.
+
+The work both do: 2v2, actor and critic three layers of 256, observations of 384 numbers, the 90
+lookup actions, one epoch over one batch of 50 000. Variants take turns, an iteration each, over
+several rounds, so that a machine that slows down slows them all; ratios are taken within a
+round.
+"""
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from rich.console import Console
+from rich.table import Table
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from ..agent.config import EnvironmentConfig, LearnerConfig, load_preset
+from ..agent.distribution import PackedMultiCategorical
+from ..agent.environment import build_env
+from ..agent.ppo import AuxPPO
+from ..agent.train import build_model
+from .peer_environment import Peer, install
+from .rlgym_runner import RESET_MIX
+from .sim import Figure
+
+PEER = "rlgym-learn"
+PHASES = ("environment", "inference", "gae", "update")
+
+_BATCH = 50_000
+_AGENTS = 200  # divides the batch
+_LAYERS = [256, 256, 256]
+_LEARNING_RATE, _GAMMA = 3e-4, 0.99
+_PEER_PROCESSES_A_CORE = 4  # with so many rlgym-learn was fastest on two cores
+
+Progress = Callable[[float], None]
+"""Told from time to time how much is done, 0..1."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """How fast one variant trains."""
+
+    name: str
+    overall: Figure  # agent-steps/s
+    collected: Figure  # while collecting
+    shares: dict[str, float]  # phase -> median share of an iteration's time
+    ratio: Figure | None  # of the overall rate to rlgym-learn's, where that ran
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """All that one run has measured; `dataclasses.asdict` makes it JSON."""
+
+    device: str
+    cores: int
+    batch: int  # of the variants with the MLP
+    rounds: int
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One iteration of one variant."""
+
+    steps: int
+    seconds: float
+    collect: float  # s
+    phases: dict[str, float]  # s
+
+
+class Trainer(Protocol):
+    """What takes turns."""
+
+    def iterate(self) -> Iteration:
+        """Collect and learn once."""
+        ...
+
+
+class MlpPolicy(ActorCriticPolicy):
+    """Stable-Baselines3's MLPs for actor and critic, with our distribution for the heads."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """See `ActorCriticPolicy`."""
+        layers = {"net_arch": {"pi": _LAYERS, "vf": _LAYERS}, "activation_fn": torch.nn.ReLU}
+        super().__init__(*args, **(kwargs | layers))
+
+    def _build_mlp_extractor(self) -> None:
+        assert isinstance(self.action_space, spaces.MultiDiscrete)
+        self.action_dist = PackedMultiCategorical(self.action_space.nvec.tolist())
+        super()._build_mlp_extractor()
+
+
+class LucyTrainer:
+    """A learner of ours with its own environment."""
+
+    def __init__(self, model: AuxPPO) -> None:
+        """Play once, untimed, so that kernels are loaded and games under way."""
+        self._model = model
+        self.iterate()
+
+    def iterate(self) -> Iteration:
+        """See `Trainer`."""
+        model = self._model
+        steps = model.n_steps * model.n_envs
+        start = time.perf_counter()
+        model.learn(
+            steps,
+            log_interval=None,  # pyright: ignore[reportArgumentType]
+            reset_num_timesteps=False,
+        )
+        spent = time.perf_counter() - start
+        phases = {phase: model.seconds[phase] for phase in PHASES}
+        return Iteration(steps, spent, model.seconds["collect"], phases)
+
+    def close(self) -> None:
+        """End the environment's processes."""
+        assert self._model.env is not None
+        self._model.env.close()
+
+
+class PeerTrainer:
+    """rlgym-learn in its process."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Let it warm up."""
+        self._peer = peer
+        self.iterate()
+
+    def iterate(self) -> Iteration:
+        """See `Trainer`."""
+        reply = self._peer.iterate()
+        return Iteration(
+            int(reply["steps"]),
+            reply["iteration"],
+            reply["collect"],
+            {"update": reply["update"]},
+        )
+
+
+def run(
+    preset: str | None = None,
+    rounds: int = 5,
+    device: torch.device | None = None,
+    peer_folder: Path | None = None,
+    arenas: int = _AGENTS // 4,
+    batch: int = _BATCH,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Measure training.
+
+    Args:
+        preset: a training preset to measure too, as `lucy train` runs it.
+        rounds: in which each variant makes an iteration.
+        device: of our learner; default the CPU. rlgym-learn's is the CPU.
+        peer_folder: of rlgym-learn's virtual environment, made where it is missing; default:
+            rlgym-learn does not run.
+        arenas: of 2v2, of the variants with the MLP.
+        batch: agent-steps of an iteration, a multiple of the cars.
+        seed: of everything random.
+        progress: is told how far it is.
+
+    Raises:
+        PeerError: rlgym-learn could not be installed, or failed.
+        ConfigError: an unknown preset.
+    """
+    device = device or torch.device("cpu")
+    cores = os.cpu_count() or 1
+    python = install(peer_folder) if peer_folder else None
+    with contextlib.ExitStack() as stack:
+        trainers = _trainers(stack, preset, device, arenas, batch, seed)
+        if python is not None:
+            trainers[PEER] = _peer(stack, python, cores, batch, seed)
+        measured: list[dict[str, Iteration]] = []
+        for index in range(rounds):
+            measured.append(dict(_one_round(trainers, first=index)))
+            if progress is not None:
+                progress((index + 1) / rounds)
+    rows = [_row(name, measured) for name in trainers]
+    return TrainResult(str(device), cores, batch, rounds, rows)
+
+
+def print_result(console: Console, result: TrainResult) -> None:
+    """Show rates and phases as a table."""
+    table = Table(
+        title=f"2v2, MLP 3 x 256, one epoch of a batch of {result.batch:,}; {result.cores} cores, "
+        f"learner on {result.device}: medians of {result.rounds} rounds"
+    )
+    columns = ("", "steps/s", "collected", "env", "infer", "gae", "update", "/ peer")
+    for column in columns:
+        table.add_column(column, justify="right" if column else "left")
+    for row in result.rows:
+        table.add_row(
+            row.name,
+            f"{row.overall.median:,.0f}",
+            f"{row.collected.median:,.0f}",
+            *(f"{row.shares[phase]:.0%}" if phase in row.shares else "-" for phase in PHASES),
+            f"{row.ratio.median:.1f}" if row.ratio else "",
+        )
+    console.print(table)
+
+
+def mlp_model(precision: str, device: torch.device, arenas: int, batch: int, seed: int) -> AuxPPO:
+    """PPO on the shared work.
+
+    Args:
+        precision: "float32" or "bf16".
+        device: of the network.
+        arenas: of 2v2.
+        batch: agent-steps of a rollout.
+        seed: of everything random.
+    """
+    settings = EnvironmentConfig(
+        mode="2v2",
+        arenas=arenas,
+        processes=None,
+        reward="lucy-skg",
+        action_table="lookup",
+        resets=RESET_MIX,
+        replays=None,
+        timeout=300.0,
+        no_touch_timeout=30.0,
+    )
+    return AuxPPO(
+        MlpPolicy,
+        build_env(settings, seed),
+        n_steps=batch // (4 * arenas),
+        batch_size=batch,
+        n_epochs=1,
+        learning_rate=_LEARNING_RATE,
+        gamma=_GAMMA,
+        ent_coef=0.001,
+        learner=LearnerConfig.model_validate({"precision": precision}),
+        seed=seed,
+        device=device,
+    )
+
+
+def _trainers(
+    stack: contextlib.ExitStack,
+    preset: str | None,
+    device: torch.device,
+    arenas: int,
+    batch: int,
+    seed: int,
+) -> dict[str, Trainer]:
+    trainers: dict[str, Trainer] = {}
+    if preset is not None:
+        config = load_preset(preset, {"seed": seed})
+        model = build_model(config, build_env(config.environment, seed), device)
+        trainers[preset] = _closed_with(stack, model)
+    for precision in ("float32", "bf16"):
+        model = mlp_model(precision, device, arenas, batch, seed)
+        trainers[f"MLP, {precision}"] = _closed_with(stack, model)
+    return trainers
+
+
+def _closed_with(stack: contextlib.ExitStack, model: AuxPPO) -> LucyTrainer:
+    trainer = LucyTrainer(model)
+    stack.callback(trainer.close)
+    return trainer
+
+
+def _peer(
+    stack: contextlib.ExitStack, python: Path, cores: int, batch: int, seed: int
+) -> PeerTrainer:
+    settings = {
+        "processes": _PEER_PROCESSES_A_CORE * cores,
+        "batch": batch,
+        "minibatches": 1,
+        "layers": _LAYERS,
+        "learning_rate": _LEARNING_RATE,
+        "gamma": _GAMMA,
+        "seed": seed,
+    }
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+    peer = Peer(python, settings, folder)
+    stack.callback(peer.close)
+    return PeerTrainer(peer)
+
+
+def _one_round(trainers: Mapping[str, Trainer], first: int) -> Iterator[tuple[str, Iteration]]:
+    """An iteration of each, from the `first` on."""
+    names = list(trainers)
+    first %= len(names)
+    for name in names[first:] + names[:first]:
+        yield name, trainers[name].iterate()
+
+
+def _row(name: str, rounds: list[dict[str, Iteration]]) -> Row:
+    own = [r[name] for r in rounds]
+    rates = [i.steps / i.seconds for i in own]
+    shares = {
+        phase: float(np.median([i.phases[phase] / i.seconds for i in own]))
+        for phase in PHASES
+        if phase in own[0].phases
+    }
+    ratio = None
+    if PEER in rounds[0]:
+        peers = [r[PEER].steps / r[PEER].seconds for r in rounds]
+        ratio = _figure([rate / peer for rate, peer in zip(rates, peers, strict=True)])
+    return Row(name, _figure(rates), _figure([i.steps / i.collect for i in own]), shares, ratio)
+
+
+def _figure(values: list[float]) -> Figure:
+    return Figure(float(np.median(values)), min(values), max(values))
