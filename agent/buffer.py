@@ -18,9 +18,11 @@ class Batch(NamedTuple):
 
     A minibatch of single samples has L = F = 1. Frames from before an episode's start are
     other episodes': `age` says how many frames of its own episode a step has behind it.
+    The observations, which are most of a sample, stay in the buffer until a piece is used.
     """
 
-    observations: Tensor  # [F,n,...]
+    frames: Tensor  # [F,n] int64, where the buffer's observations have them
+    agents: Tensor  # [1,n] int64, and whose they are
     actions: Tensor  # [L,n,heads]
     old_log_prob: Tensor  # [L,n]
     advantages: Tensor  # [L,n]
@@ -169,7 +171,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
             agent = self._on_device(chosen // len(starts))
             at = (steps + start, agent)
             yield Batch(
-                self.observations[frames + start, agent],
+                *(frames + start, agent[None]),
                 *(source[at] for source in (self.actions, self.log_probs)),
                 *(source[at] for source in (advantages, returns, rewards, age)),
             )

@@ -153,7 +153,9 @@ class LearnerConfig(_Section):
     precision: Literal["float32", "bf16"] = "float32"
     threads: int | None = Field(None, ge=1, description="on a CPU; default: one a processor")
     piece: int | None = Field(
-        None, ge=1, description="samples at a time; default: 1024 on a CPU, on a GPU a minibatch"
+        None,
+        ge=1,
+        description="samples at a time; default: 1024 on a CPU (bf16 2048), on a GPU a minibatch",
     )
 
 

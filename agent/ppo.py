@@ -354,8 +354,9 @@ class AuxPPO(PPO):
         """`Losses` and the tasks' losses, stacked, and the seconds that each part took."""
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         clock = [time.perf_counter()]
+        observations = self.rollout_buffer.observations[piece.frames, piece.agents]
         with self._autocast():
-            evaluated, segment = _evaluate(learner, piece)
+            evaluated, segment = _evaluate(learner, observations, piece)
             main = ppo_losses(evaluated, piece, clip_range, self.ent_coef, self.vf_coef)
             clock.append(time.perf_counter())
             losses = []
@@ -370,14 +371,19 @@ class AuxPPO(PPO):
     def _piece_size(self) -> int:
         if self.learner.piece is not None:
             return self.learner.piece
-        return 1024 if self.device.type == "cpu" else self.batch_size
+        if self.device.type != "cpu":
+            return self.batch_size
+        return 2048 if self.learner.precision == "bf16" else 1024
 
     def _refuse(self, losses: Tensor, norms: Tensor, order: Any) -> None:
         index = int((~torch.isfinite(losses + norms)).nonzero()[0])
         np.random.set_state(order)  # noqa: NPY002
         batch = next(itertools.islice(self._minibatches(), index, None))
         path = self.bad_batch_directory / f"bad-batch-{self.num_timesteps}.safetensors"
-        tensors = {name: part.flatten(0, 1).contiguous() for name, part in batch._asdict().items()}
+        tensors = batch._asdict()
+        frames, agents = tensors.pop("frames"), tensors.pop("agents")
+        tensors["observations"] = self.rollout_buffer.observations[frames, agents]
+        tensors = {name: part.flatten(0, 1).contiguous() for name, part in tensors.items()}
         save_file(tensors, path)
         broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
         raise NonFiniteLossError(
@@ -413,16 +419,17 @@ class AuxPPO(PPO):
 
 
 def _evaluate(
-    learner: Learner, piece: Batch
+    learner: Learner, observations: Tensor, piece: Batch
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Segment | None]:
     """What the policy gives a piece's samples now, and what the tasks learn from, if any."""
     policy = learner.policy
     if len(learner.tasks):
-        evaluated, embedded = policy.evaluate_segment(piece.observations, piece.actions)
+        evaluated, embedded = policy.evaluate_segment(observations, piece.actions)
         query, rows, padded, latent = embedded
-        frames = (piece.observations, piece.rewards, piece.age)
-        return evaluated, Segment(query, rows, padded, latent, *frames)
+        return evaluated, Segment(
+            query, rows, padded, latent, observations, piece.rewards, piece.age
+        )
     actions = piece.actions.flatten(0, 1)
     if isinstance(policy.action_space, spaces.Discrete):
         actions = actions.flatten()
-    return policy.evaluate_actions(piece.observations.flatten(0, 1), actions), None
+    return policy.evaluate_actions(observations.flatten(0, 1), actions), None

@@ -84,7 +84,8 @@ def test_minibatches_are_stable_baselines() -> None:
     batches = list(ours.minibatches(10))
     assert [batch.size for batch in batches] == [10, 10, 4]
     for own, other in zip(batches, expected, strict=True):
-        torch.testing.assert_close(own.observations[0], other.observations)
+        seen = ours.observations[own.frames, own.agents]
+        torch.testing.assert_close(seen[0], other.observations)
         torch.testing.assert_close(own.actions[0].float(), other.actions.float())
         for name in ("old_log_prob", "advantages", "returns"):
             torch.testing.assert_close(getattr(own, name)[0], getattr(other, name))
@@ -94,8 +95,9 @@ def test_pieces_cover_the_rollout_and_reach_back_over_its_beginning() -> None:
     buffer = filled(6, 4, context=5, rollouts=2)
     seen = []
     for batch in buffer.minibatches(12, length=3):
-        assert batch.observations.shape == (8, 4, 2, 3)
-        frames = batch.observations[..., 0, 0]
+        observations = buffer.observations[batch.frames, batch.agents]
+        assert observations.shape == (8, 4, 2, 3)
+        frames = observations[..., 0, 0]
         assert torch.equal(frames.diff(dim=0), torch.ones(7, 4))
         assert torch.equal(frames[5:], -batch.old_log_prob)
         n, t = frames[5:].long() // 100, frames[5:].long() % 100
