@@ -256,6 +256,30 @@ def bench_train(
     write_json(json_file, asdict(result))
 
 
+@bench.command("growth")
+def bench_growth(
+    preset: Annotated[str, typer.Option(help="Whose games and network.")] = "lucy-cpu",
+    most: Annotated[
+        int, typer.Option("--arenas", min=16, max=4096, help="At most; 4096 take about 8 GB.")
+    ] = 4096,
+    json_file: JsonFile = None,
+) -> None:
+    """Cost and memory of collecting by arenas and processes, of reward prediction by window."""
+    from rich.progress import Progress
+
+    from ..benchmarks import growth
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("measuring", total=1.0)
+        result = growth.run(
+            preset=preset,
+            arenas=[count for count in growth.ARENAS if count <= most],
+            progress=lambda done: progress.update(task, completed=done),
+        )
+    growth.print_result(console, result)
+    write_json(json_file, asdict(result))
+
+
 @app.command()
 def demo(
     run_dir: Annotated[Path, typer.Option(help="Where it all goes.")] = Path("runs/demo"),
