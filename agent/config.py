@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -134,6 +135,9 @@ class AuxiliaryConfig(_Section):
     segment: int = Field(
         32, ge=2, description="consecutive steps of an agent that stay in one minibatch"
     )
+    always_segments: bool = Field(
+        False, description="in minibatches; without any task they are of single samples else"
+    )
 
     @property
     def weights(self) -> dict[str, float]:
@@ -145,6 +149,11 @@ class AuxiliaryConfig(_Section):
             "successor_features",
         )
         return {task: getattr(self, task) for task in tasks if getattr(self, task)}
+
+    @property
+    def piece_length(self) -> int:
+        """Consecutive steps that minibatches are shuffled by."""
+        return self.segment if self.weights or self.always_segments else 1
 
 
 class LearnerConfig(_Section):
@@ -210,10 +219,12 @@ class TrainConfig(_Section):
     @model_validator(mode="after")
     def _segments_fit(self) -> "TrainConfig":
         segment, ppo = self.auxiliary.segment, self.ppo
-        if self.auxiliary.weights and (ppo.n_steps % segment or ppo.batch_size % segment):
+        segmented = self.auxiliary.piece_length > 1
+        if segmented and (ppo.n_steps % segment or ppo.batch_size % segment):
             raise ValueError(
                 f"auxiliary.segment {segment} does not divide ppo.n_steps {ppo.n_steps} and "
-                f"ppo.batch_size {ppo.batch_size}: with auxiliary tasks it must divide both"
+                f"ppo.batch_size {ppo.batch_size}: with auxiliary tasks, and with "
+                "auxiliary.always_segments, it must divide both"
             )
         if self.auxiliary.latent_prediction and self.auxiliary.latent_steps >= segment:
             raise ValueError(
@@ -223,28 +234,66 @@ class TrainConfig(_Section):
         return self
 
 
+_PRESETS: Traversable = resources.files("lucy.agent.presets")
+
+
 def presets() -> list[str]:
     """The names of the training presets that come with Lucy."""
-    files = resources.files("lucy.agent.presets").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    names = (file.name for file in _PRESETS.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
-def load_preset(name: str, changes: Mapping[str, Any] | None = None) -> TrainConfig:
+def load_preset(
+    name: str, changes: Mapping[str, Any] | None = None, base: str | None = None
+) -> TrainConfig:
     """A preset with some settings changed.
 
     Args:
         name: of the preset.
         changes: dotted key -> value, such as {"ppo.gamma": 0.99}.
+        base: preset that takes the place of the one which `name` stands on in the end.
 
     Raises:
-        ConfigError: an unknown preset or key, or a value that does not fit.
+        ConfigError: an unknown preset or key, a value that does not fit, or a preset that
+            stands on no other or on itself.
     """
+    return change(_preset_settings(name, base), changes or {})
+
+
+def _preset_settings(
+    name: str, bottom: str | None = None, above: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What a preset says, over what its base says; `above` are those that stand on it."""
     if name not in presets():
+        whose = f"the base of preset {above[-1]!r} is an unknown" if above else "unknown"
         raise ConfigError(
-            f"unknown preset {name!r}{suggest(name, presets())}: expected one of {presets()}"
+            f"{whose} preset {name!r}{suggest(name, presets())}: expected one of {presets()}"
         )
-    text = resources.files("lucy.agent.presets").joinpath(f"{name}.toml").read_text("utf-8")
-    return change(tomllib.loads(text), changes or {})
+    if name in above:
+        raise ConfigError(
+            f"presets stand on each other in a circle: {' -> '.join([*above, name])}; "
+            "take the base out of one of them"
+        )
+    settings = tomllib.loads(_PRESETS.joinpath(f"{name}.toml").read_text("utf-8"))
+    base = settings.pop("base", None)
+    if base is not None:
+        return _over(_preset_settings(base, bottom, (*above, name)), settings)
+    if bottom is None:
+        return settings
+    if not above:
+        raise ConfigError(
+            f"preset {name!r} stands on no other, so there is no base to change: take an ablation"
+        )
+    return _preset_settings(bottom)
+
+
+def _over(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over those of a base, section by section."""
+    merged = dict(base)
+    for key, value in settings.items():
+        is_section = isinstance(value, Mapping)
+        merged[key] = {**base.get(key, {}), **value} if is_section else value
+    return merged
 
 
 def change(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:

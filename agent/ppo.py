@@ -297,8 +297,7 @@ class AuxPPO(PPO):
         self.after_iteration(self)
 
     def _minibatches(self) -> Iterator[Batch]:
-        length = self.auxiliary.segment if self.tasks else 1
-        return self.rollout_buffer.minibatches(self.batch_size, length)
+        return self.rollout_buffer.minibatches(self.batch_size, self.auxiliary.piece_length)
 
     def _epoch(self) -> list[Tensor]:
         order = np.random.get_state()  # noqa: NPY002 - what the minibatches are drawn from

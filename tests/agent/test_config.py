@@ -1,9 +1,11 @@
 """Settings are checked once, and every refusal names its value and the way out."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lucy.agent import config as config_module
 from lucy.agent.config import (
     ConfigError,
     change,
@@ -58,6 +60,10 @@ def test_mixed_mode_plays_all_sizes() -> None:
             "auxiliary.segment 48 does not divide ppo.n_steps 64 and ppo.batch_size 4096",
         ),
         (
+            {"auxiliary.always_segments": True, "auxiliary.segment": 48},
+            "auxiliary.segment 48 does not divide",
+        ),
+        (
             {"auxiliary.latent_prediction": 1, "auxiliary.latent_steps": 32},
             "latent_steps 32 reaches beyond auxiliary.segment 32",
         ),
@@ -91,6 +97,51 @@ def test_refusals(changes: dict[str, Any], message: str) -> None:
 def test_unknown_preset() -> None:
     with pytest.raises(ConfigError, match=r"unknown preset 'lucy-cp' .did you mean 'lucy-cpu'"):
         load_preset("lucy-cp")
+
+
+@pytest.mark.parametrize(
+    ("preset", "differences"),
+    [
+        ("ablation-rp", {"auxiliary.reward_prediction": 1.0}),
+        ("ablation-sr", {"auxiliary.state_representation": 1.0}),
+        (
+            "ablation-rp-sr",
+            {"auxiliary.reward_prediction": 1.0, "auxiliary.state_representation": 1.0},
+        ),
+        ("ablation-skg", {"environment.reward": "lucy-skg"}),
+        ("ablation-linear", {"environment.reward": "lucy-linear"}),
+    ],
+)
+def test_an_ablation_differs_from_its_base_by_what_it_is_called_for(
+    preset: str, differences: dict[str, Any]
+) -> None:
+    assert load_preset(preset) == load_preset("ablation-base", differences)
+    assert load_preset(preset) != load_preset("ablation-base")
+
+
+def test_the_base_of_the_ablations_is_lucy_cpu_in_segments() -> None:
+    changes = {"steps": 5_000_000, "auxiliary.always_segments": True}
+    assert load_preset("ablation-base") == load_preset("lucy-cpu", changes)
+
+
+def test_ablations_stand_on_another_preset_when_asked() -> None:
+    changes = {"auxiliary.state_representation": 0.0, "auxiliary.always_segments": True}
+    published = load_preset("lucy-skg", {"steps": 5_000_000} | changes)
+    assert load_preset("ablation-rp", base="lucy-skg") == published
+    with pytest.raises(ConfigError, match=r"'lucy-cpu' stands on no other.*take an ablation"):
+        load_preset("lucy-cpu", base="lucy-skg")
+    with pytest.raises(ConfigError, match=r"unknown preset 'lucy-sk' .did you mean 'lucy-skg'"):
+        load_preset("ablation-rp", base="lucy-sk")
+
+
+def test_bases_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, base in {"a": "b", "b": "c", "c": "a", "lost": "d"}.items():
+        (tmp_path / f"{name}.toml").write_text(f'base = "{base}"\n', "utf-8")
+    monkeypatch.setattr(config_module, "_PRESETS", tmp_path)
+    with pytest.raises(ConfigError, match=r"in a circle: a -> b -> c -> a; take the base out"):
+        load_preset("a")
+    with pytest.raises(ConfigError, match=r"base of preset 'lost' is an unknown preset 'd'"):
+        load_preset("lost")
 
 
 def test_assignments_are_toml_or_words() -> None:

@@ -123,3 +123,20 @@ def test_what_it_cannot_do_is_refused() -> None:
         AuxPPO("MlpPolicy", DummyVecEnv([Continuous]), device="cpu")
     with pytest.raises(ValueError, match=r"reward_prediction.*got ActorCriticPolicy: leave"):
         make(AuxPPO, auxiliary=AuxiliaryConfig(reward_prediction=1.0))
+
+
+@pytest.mark.parametrize(("always", "length"), [(False, 1), (True, 16)])
+def test_minibatches_without_tasks_are_samples_or_segments(always: bool, length: int) -> None:
+    auxiliary = AuxiliaryConfig(segment=16, always_segments=always)
+    model = learn(AuxPPO, 4 * 64, auxiliary=auxiliary)
+    batches = list(model._minibatches())
+    assert {batch.observations.shape[0] for batch in batches} == {length}
+    assert {batch.size for batch in batches} == {32}
+
+
+def test_the_toy_task_is_solved_from_segments() -> None:
+    auxiliary = AuxiliaryConfig(segment=16, always_segments=True)
+    model = learn(AuxPPO, 6000, auxiliary=auxiliary, ent_coef=0.0, learning_rate=3e-3)
+    shown = np.eye(4, dtype=np.float32)
+    chosen, _ = model.predict(shown, deterministic=True)
+    assert chosen.ravel().tolist() == [0, 1, 2, 3]
