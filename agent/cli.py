@@ -1,4 +1,4 @@
-"""The command line: `lucy train`, `match`, `rewards`, `replays`, `bench`, `demo`.
+"""The command line: `lucy train`, `match`, `rewards`, `replays`, `dashboard`, `bench`, `demo`.
 
 Commands import what they need when they run, so that `--help` answers at once.
 """
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from .cli_dashboard import dashboard
 from .cli_rewards import rewards
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(bench, name="bench")
 replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.")
 app.add_typer(replays, name="replays")
 app.add_typer(rewards, name="rewards")
+app.command()(dashboard)
 
 console = Console()
 
