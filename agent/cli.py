@@ -1,4 +1,4 @@
-"""The command line: `lucy train`, `ablate`, `match`, `rewards`, `replays`, `bench`, `demo`.
+"""The command line: `lucy train`, `ablate`, `match`, `rewards`, `replays`, `dashboard` and more.
 
 Commands import what they need when they run, so that `--help` answers at once.
 """
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from .cli_ablate import ablate
+from .cli_dashboard import dashboard
 from .cli_rewards import rewards
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.
 app.add_typer(replays, name="replays")
 app.add_typer(rewards, name="rewards")
 app.command()(ablate)
+app.command()(dashboard)
 
 console = Console()
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "dashboard": {"lucy.sim", "lucy.rewards", "lucy.agent.store", "lucy.dashboard"},
 }
 # The command line starts whatever there is, so it stands above every room
-CLI = ROOT / "agent" / "cli.py"
+CLI = sorted((ROOT / "agent").glob("cli*.py"))
 
 FILES = sorted(file for room in MAY_IMPORT for file in (ROOT / room).rglob("*.py"))
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -64,10 +64,10 @@ def test_the_rooms_are_found() -> None:
 def test_imports_point_one_way(file: Path) -> None:
     allowed = MAY_IMPORT[file.relative_to(ROOT).parts[0]]
     ours = {name for name in imports(file) if is_in(name, {"lucy"})}
-    if file == CLI:
+    if file in CLI:
         allowed = set().union(*MAY_IMPORT.values())
     else:
-        assert not {name for name in ours if is_in(name, {"lucy.agent.cli"})}
+        assert not {name for name in ours if name.startswith("lucy.agent.cli")}
     assert not {name for name in ours if not is_in(name, allowed)}
 
 

@@ -85,6 +85,16 @@ def run_settings(store: Store, run: int) -> RunSettings:
     return RunSettings(row.config, row.versions)
 
 
+def all_settings(store: Store) -> dict[int, RunSettings]:
+    """The config and versions of every run, by its number."""
+
+    def read(connection: Connection) -> dict[int, RunSettings]:
+        rows = connection.execute(select(Run.id, Run.config, Run.versions))
+        return {row.id: RunSettings(row.config, row.versions) for row in rows}
+
+    return store.database.read(read)
+
+
 def metric_names(store: Store, run: int) -> list[str]:
     """The metrics that a run logged.
 

@@ -1,0 +1,1 @@
+"""The dashboard: runs, rewards, play and matchups in the browser; it needs no torch."""

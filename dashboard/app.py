@@ -1,0 +1,132 @@
+"""The dashboard as an app: the shell around the pages, and the way from an address to a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+from flask import redirect
+
+from . import ids
+from .data.sources import Sources
+from .pages import runs
+from .parts import Page, empty, labelled, shown
+from .security import secure
+
+TICK_SECONDS = 2.0  # between looks at the store
+_MAX_ADDRESS = 4000  # characters
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>{%metas%}<title>{%title%}</title>{%favicon%}{%css%}
+<script src="/assets/scheme.js"></script></head>
+<body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body>
+</html>"""
+
+
+def create_app(
+    store: str,
+    folder: Path = Path("runs"),
+    *,
+    password: str | None = None,
+    hosts: Sequence[str] | None = None,
+) -> Dash:
+    """The dashboard over a store; `create_app(...).server` is what a WSGI server serves.
+
+    Args:
+        store: the path of an SQLite store or a database URL; it may come into being later.
+        folder: where runs and recordings lie.
+        password: asked of everyone, as HTTP's basic authentication; None asks for none.
+        hosts: names by which it may be called; None allows any.
+    """
+    app = Dash(
+        __name__,
+        assets_folder=str(Path(__file__).with_name("assets")),
+        title="Lucy",
+        update_title="",
+        suppress_callback_exceptions=True,  # a page's controls are there when it is shown
+        index_string=_INDEX,
+        assets_ignore=r"scheme\.js",  # which the head loads
+        serve_locally=True,
+    )
+    sources = Sources.of(store, folder)
+    pages = [module.page(sources) for module in (runs,)]
+    for module in (runs,):
+        module.register(app, sources)
+    app.layout = _shell(pages)
+    _route(app, pages)
+    secure(app, password, hosts)
+    app.server.add_url_rule("/", "home", lambda: redirect("/runs"))
+    return app
+
+
+def _shell(pages: Sequence[Page]) -> Component:
+    header = html.Div(
+        [
+            html.A("To the content", href="#content", className="skip"),
+            html.Div(["Lucy", html.Span("where the reward comes from")], className="brand"),
+            html.Nav(id=ids.NAVIGATION, **labelled("Pages")),
+            dmc.ColorSchemeToggle(
+                lightIcon="☀",
+                darkIcon="☾",
+                variant="subtle",
+                color="gray",
+                size="lg",
+                **labelled("Light or dark"),
+            ),
+        ],
+        className="bar",
+    )
+    return dmc.MantineProvider(
+        [
+            dcc.Location(id=ids.URL, refresh="callback-nav"),
+            dcc.Interval(id=ids.TICK, interval=round(TICK_SECONDS * 1000)),
+            dmc.AppShell(
+                [
+                    dmc.AppShellHeader(header),
+                    dmc.AppShellMain(html.Div(id=ids.CONTENT)),
+                ],
+                header={"height": 54},
+                padding="md",
+            ),
+        ],
+        defaultColorScheme="auto",
+        theme={"primaryColor": "gray", "defaultRadius": "sm", "respectReducedMotion": True},
+    )
+
+
+def _route(app: Dash, pages: Sequence[Page]) -> None:
+    by_path = {page.path: page for page in pages}
+
+    @app.callback(
+        Output(ids.CONTENT, "children"),
+        Output(ids.NAVIGATION, "children"),
+        Input(ids.URL, "pathname"),
+        Input(ids.URL, "search"),
+    )
+    def show(path: str | None, search: str | None) -> tuple[Any, list[Component]]:
+        page = by_path.get(path or "")
+        query = dict(parse_qsl((search or "")[1:_MAX_ADDRESS]))
+        content = (
+            shown(lambda: page.layout(query))
+            if page
+            else empty("There is no such page", "Choose one above.")
+        )
+        return content, _navigation(pages, path or "")
+
+
+def _navigation(pages: Sequence[Page], path: str) -> list[Component]:
+    return [
+        dcc.Link(
+            html.Span(page.name, **_current(page.path == path)),
+            href=page.path,
+        )
+        for page in pages
+    ]
+
+
+def _current(is_current: bool) -> dict[str, Any]:
+    return {"aria-current": "page"} if is_current else {}

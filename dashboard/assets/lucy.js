@@ -1,0 +1,22 @@
+// What all pages share
+window.dash_clientside = window.dash_clientside || {};
+window.dash_clientside.lucy = {
+  // The address says what the page shows; going back leads to the page before, not to the
+  // setting before, so the entry is replaced
+  keepInUrl: function (...values) {
+    const { names, defaults } = values.pop();
+    const query = new URLSearchParams(window.location.search);
+    names.forEach((name, i) => {
+      const value = values[i];
+      const plain = Array.isArray(value) ? value.join(",") : value;
+      const isDefault = JSON.stringify(plain) === JSON.stringify(defaults[i]);
+      if (plain === null || plain === undefined || plain === "" || isDefault) query.delete(name);
+      else query.set(name, plain);
+    });
+    const text = query.toString();
+    window.history.replaceState(
+      window.history.state, "", window.location.pathname + (text ? "?" + text : "")
+    );
+    return window.dash_clientside.no_update;
+  },
+};

@@ -1,0 +1,1 @@
+"""What the pages show, as data frames and small records; nothing here knows Dash."""

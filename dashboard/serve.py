@@ -1,0 +1,67 @@
+"""Serving the dashboard: on this machine alone unless told otherwise, and never open to others."""
+
+import ipaddress
+import os
+from pathlib import Path
+
+from waitress.server import create_server
+
+from .app import create_app
+from .security import LOCAL, MAX_BODY
+
+PASSWORD = "LUCY_DASHBOARD_PASSWORD"
+
+_THREADS = 8
+
+
+class ServeError(ValueError):
+    """The dashboard cannot be served so; the message says what to do."""
+
+
+def check_host(host: str, password: str | None) -> None:
+    """Refuse to be open to other machines without a password.
+
+    Raises:
+        ServeError: it would be.
+    """
+    if not is_local(host) and not password:
+        raise ServeError(
+            f"--host {host} lets other machines in, and the dashboard has no password: set the "
+            f"environment variable {PASSWORD}, or leave --host at 127.0.0.1"
+        )
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(store: str, folder: Path, host: str, port: int) -> None:
+    """Serve until Ctrl-C; the password is read from the environment.
+
+    Raises:
+        ServeError: it would be open to everybody, or the address cannot be listened on.
+    """
+    password = os.environ.get(PASSWORD) or None
+    check_host(host, password)
+    app = create_app(
+        store, folder, password=password, hosts=(*LOCAL, host) if is_local(host) else None
+    )
+    try:
+        server = create_server(
+            app.server,
+            host=host,
+            port=port,
+            threads=_THREADS,
+            max_request_body_size=MAX_BODY,
+            ident="lucy",
+        )
+    except OSError as error:
+        raise ServeError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}): is a dashboard "
+            "open there already? Choose another --port"
+        ) from error
+    server.run()
