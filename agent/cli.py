@@ -1,4 +1,4 @@
-"""The command line: `lucy train`, `ablate`, `match`, `rewards`, `replays`, `dashboard` and more.
+"""The command line, `lucy`: its commands and what they are called with.
 
 Commands import what they need when they run, so that `--help` answers at once.
 """
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from .cli_ablate import ablate
+from .cli_bots import bots
 from .cli_dashboard import dashboard
 from .cli_rewards import rewards
 
@@ -27,6 +28,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measure this machine, side by si
 app.add_typer(bench, name="bench")
 replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.")
 app.add_typer(replays, name="replays")
+app.add_typer(bots, name="bots")
 app.add_typer(rewards, name="rewards")
 app.command()(ablate)
 app.command()(dashboard)
@@ -128,7 +130,9 @@ def train(
 
 @app.command()
 def match(
-    blue: Annotated[str, typer.Argument(help="random, idle, chaser, a checkpoint or a run.")],
+    blue: Annotated[
+        str, typer.Argument(help="A bot (lucy bots list), a checkpoint, a run or module:function.")
+    ],
     orange: Annotated[str, typer.Argument(help="The other bot.")],
     mode: Annotated[Mode, typer.Option(help="Cars a side.")] = Mode.ONE,
     games: Annotated[int, typer.Option(min=1, max=10_000, help="Five-minute games.")] = 10,

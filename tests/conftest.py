@@ -49,3 +49,12 @@ def golden(request: pytest.FixtureRequest) -> Golden:
             f"no golden trajectories at {path}; set LUCY_SHARED to the folder that has them"
         )
     return Golden(path)
+
+
+@pytest.fixture(scope="session")
+def opponents() -> Path:
+    """The folder with the published bots' weights."""
+    path = SHARED / "opponents"
+    if not path.exists():
+        pytest.skip(f"no weights at {path}; set LUCY_SHARED to the folder that has them")
+    return path

@@ -1,4 +1,4 @@
-"""Bots that play matches: scripted ones and checkpoints, all behind one small interface."""
+"""Bots that play matches: scripted ones, Necto and Nexto, checkpoints, behind one interface."""
 
 from .base import Bot
 from .registry import SCRIPTED, BotError, make_bot

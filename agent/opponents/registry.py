@@ -5,32 +5,76 @@ from pathlib import Path
 from ...rewards.spec import suggest
 from ..errors import LucyError
 from .base import Bot
+from .bot_files import PUBLISHED, bots_folder, installed_bots
+from .import_path import IMPORT_PATH, import_bot_factory
 from .policy_bot import checkpoint_bot
-from .scripted import ChaserBot, IdleBot, RandomBot
+from .published import published_bot
+from .scripted import ChaserBot, IdleBot, RandomBot, StrikerBot
 
-SCRIPTED = {bot.name: bot for bot in (RandomBot, IdleBot, ChaserBot)}
+SCRIPTED = {bot.name: bot for bot in (RandomBot, IdleBot, ChaserBot, StrikerBot)}
 
 
 class BotError(LucyError):
-    """There is no such bot; the message names those that there are."""
+    """There is no such bot, or it has no such option; the message names those that there are."""
 
 
 def make_bot(name: str, *, deterministic: bool = False) -> Bot:
-    """The bot of this name, or of the checkpoint at this path.
+    """The bot of this name, import path or checkpoint.
 
     Args:
-        name: `random`, `idle`, `chaser`, or the path of a checkpoint or a run directory.
-        deterministic: a checkpoint plays its likeliest actions instead of sampling.
+        name: `random`, `idle`, `chaser`, `striker`; a bot of the bots folder, such as `necto`,
+            `nexto` or `nexto:beta=0.5,kickoff=scripted`; the path of a checkpoint or a run
+            directory; or `module:function`, see `import_path`.
+        deterministic: checkpoints and policies play their likeliest actions instead of
+            sampling. Necto and Nexto do so at beta 1, the default.
 
     Raises:
-        BotError: neither a bot's name nor an existing path.
+        BotError: no such bot or option.
+        BotFileError: the weights cannot be used.
         CheckpointError: the checkpoint cannot be used.
+        ImportPathError: the user's own bot cannot be made.
     """
     if name in SCRIPTED:
         return SCRIPTED[name]()
-    if not Path(name).exists():
+    head, _, options = name.partition(":")
+    weights = installed_bots()
+    if head in weights:
+        return published_bot(name, weights[head], **_options(name, options))
+    if head in PUBLISHED:
         raise BotError(
-            f"unknown bot {name!r}{suggest(name, SCRIPTED)}: expected one of {list(SCRIPTED)}, "
-            "or the path of a checkpoint or a run directory"
+            f"the bot {head!r} has no weights in {bots_folder()}: bring its own file, with "
+            "lucy bots import necto-model.pt (or nexto-model.pt)"
         )
-    return checkpoint_bot(Path(name), deterministic=deterministic)
+    if Path(name).exists():
+        return checkpoint_bot(Path(name), deterministic=deterministic)
+    if IMPORT_PATH.fullmatch(name):
+        return import_bot_factory(name, deterministic=deterministic)
+    names = sorted({*SCRIPTED, *PUBLISHED, *weights})
+    raise BotError(
+        f"unknown bot {name!r}{suggest(head, names)}: expected one of {names}, the path of a "
+        "checkpoint or a run directory, or module:function"
+    )
+
+
+def _options(name: str, options: str) -> dict[str, float | bool]:
+    """`beta=0.5,kickoff=scripted` as arguments of `published_bot`."""
+    found: dict[str, float | bool] = {}
+    for option in filter(None, options.split(",")):
+        key, _, value = option.partition("=")
+        if key == "beta" and (beta := _number(value)) is not None and 0 <= beta <= 1:
+            found["beta"] = beta
+        elif (key, value) == ("kickoff", "scripted"):
+            found["scripted_kickoff"] = True
+        else:
+            raise BotError(
+                f"{name!r}: expected beta=B with B from 0 (anything) over 0.5 (sampled) to 1 (the "
+                f"likeliest action), or kickoff=scripted, after the colon; got {option!r}"
+            )
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

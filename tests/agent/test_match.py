@@ -117,4 +117,4 @@ def test_a_checkpoint_of_another_observation_is_refused(
 
 
 def test_scripted_bots_are_all_there() -> None:
-    assert set(SCRIPTED) == {"random", "idle", "chaser"}
+    assert set(SCRIPTED) == {"random", "idle", "chaser", "striker"}

@@ -1,0 +1,67 @@
+"""Necto and Nexto as bots: their networks on our kernels' observations."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...sim.actions import ACTION_TABLES
+from ...sim.observations import NectoObservation, NextoObservation
+from .base import Bot
+from .bot_files import ARCHITECTURES, load_weights
+from .kickoff import ScriptedKickoff
+from .network_bot import NetworkBot
+
+_KBM = ACTION_TABLES["kbm"]
+_PITCH, _THROTTLE = 2, 0
+
+
+def _necto_controls() -> np.ndarray:
+    """Keyboard play with pitch as throttle: where Lucy lowers the nose, Necto lifts it."""
+    controls = _KBM.controls.copy()
+    controls[:, _PITCH] = controls[:, _THROTTLE]
+    return controls
+
+
+TABLES = {
+    "necto": _KBM._replace(name="necto", controls=_necto_controls()),
+    "nexto": ACTION_TABLES["lookup"],
+}
+OBSERVATIONS = {"necto": NectoObservation, "nexto": NextoObservation}
+
+
+def sharpness(beta: float) -> float:
+    """The factor on the logits that makes a bot as random as the published bots' beta says.
+
+    log₃((1 + β) / (1 − β)): 1 takes the likeliest action, 0.5 samples, 0 plays anything.
+    Source: the published bots.
+    """
+    return math.inf if beta == 1 else math.log((1 + beta) / (1 - beta), 3)
+
+
+def published_bot(
+    name: str, weights: Path, *, beta: float = 1.0, scripted_kickoff: bool = False
+) -> Bot:
+    """Necto or Nexto, whichever the weights are of.
+
+    Args:
+        name: of the bot.
+        weights: their file in the bots folder.
+        beta: 0..1, see `sharpness`.
+        scripted_kickoff: see `ScriptedKickoff`.
+
+    Raises:
+        BotFileError: the file cannot be used.
+    """
+    loaded = load_weights(weights)
+    module = ARCHITECTURES[loaded.architecture]()
+    module.load_state_dict({key: torch.from_numpy(a) for key, a in loaded.tensors.items()})
+
+    def network(observations: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return module(torch.from_numpy(observations)).numpy()
+
+    kind, table = OBSERVATIONS[loaded.architecture], TABLES[loaded.architecture]
+    bot = NetworkBot(name, network, kind, table, sharpness(beta))
+    return ScriptedKickoff(bot) if scripted_kickoff else bot
