@@ -15,6 +15,7 @@ from rich.console import Console
 
 from .cli_ablate import ablate
 from .cli_rewards import rewards
+from .cli_rlbot import export
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +29,7 @@ replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.
 app.add_typer(replays, name="replays")
 app.add_typer(rewards, name="rewards")
 app.command()(ablate)
+app.add_typer(export, name="export")
 
 console = Console()
 

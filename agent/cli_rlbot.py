@@ -1,0 +1,34 @@
+"""`lucy export` and `lucy watch`: agents in Rocket League itself, and matches to look at."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+export = typer.Typer(no_args_is_help=True, help="Agents for other programs.")
+console = Console()
+
+
+@export.command("rlbot")
+def export_rlbot(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or a run, whose newest it is.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The bot; named as this folder.")
+    ],
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The bot plays its likeliest actions.")
+    ] = False,
+) -> None:
+    """Write a bot that plays in Rocket League itself, through RLBot v5."""
+    from importlib.util import find_spec
+
+    from .rlbot.export import export_bot
+
+    exported = export_bot(checkpoint, output, deterministic=deterministic)
+    console.print(f"Exported {exported.checkpoint} into {output}.")
+    console.print(f"Add it to a match in RLBot's window: choose {output / 'bot.toml'}.")
+    if find_spec("rlbot") is None:
+        console.print(
+            'This Python cannot start it yet: pip install "lucy-skg[rlbot]"', markup=False
+        )
