@@ -15,7 +15,7 @@ from rich.console import Console
 
 from .cli_ablate import ablate
 from .cli_rewards import rewards
-from .cli_rlbot import export
+from .cli_rlbot import export, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ app.add_typer(replays, name="replays")
 app.add_typer(rewards, name="rewards")
 app.command()(ablate)
 app.add_typer(export, name="export")
+app.command()(watch)
 
 console = Console()
 

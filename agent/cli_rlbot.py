@@ -1,7 +1,7 @@
 """`lucy export` and `lucy watch`: agents in Rocket League itself, and matches to look at."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -32,3 +32,26 @@ def export_rlbot(
         console.print(
             'This Python cannot start it yet: pip install "lucy-skg[rlbot]"', markup=False
         )
+
+
+def watch(
+    blue: Annotated[str, typer.Argument(help="random, idle, chaser, a checkpoint or a run.")],
+    orange: Annotated[str, typer.Argument(help="The other bot.")],
+    mode: Annotated[Literal["1v1", "2v2", "3v3"], typer.Option(help="Cars a side.")] = "1v1",
+    seed: Annotated[int, typer.Option(min=0, help="Of the game.")] = 0,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Checkpoints play their likeliest actions.")
+    ] = False,
+) -> None:
+    """Watch two bots play five minutes in RLViser, which must be running; Ctrl-C stops."""
+    from .match_report import table
+    from .opponents import make_bot
+    from .watch import Viewer, play_before
+
+    first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
+    viewer = Viewer()
+    console.print(
+        "Streaming to RLViser. rlviser-py also tries to start one from this folder, and may say "
+        "that it failed: that is of no matter."
+    )
+    console.print(table(play_before(viewer, first, second, mode=mode, seed=seed)))
