@@ -17,6 +17,7 @@ from .cli_ablate import ablate
 from .cli_bots import bots
 from .cli_dashboard import dashboard
 from .cli_rewards import rewards
+from .cli_rlbot import export, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +33,8 @@ app.add_typer(bots, name="bots")
 app.add_typer(rewards, name="rewards")
 app.command()(ablate)
 app.command()(dashboard)
+app.add_typer(export, name="export")
+app.command()(watch)
 
 console = Console()
 

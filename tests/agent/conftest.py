@@ -1,12 +1,19 @@
 """A training small enough for a test: seconds on one core."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from lucy.agent import checkpoint
 from lucy.agent.config import TrainConfig, load_preset
+from lucy.agent.opponents.policy_bot import untrained_policy
 from lucy.agent.train import train
+
+# RLBot is for Windows and Linux
+collect_ignore_glob = [] if find_spec("rlbot") else ["test_rlbot_*.py"]
 
 TINY: dict[str, Any] = {
     "steps": 192,
@@ -33,3 +40,28 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "tiny"
     train(tiny_config(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def lively_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose network is untrained, but does something else in every other situation."""
+    run = tmp_path_factory.mktemp("runs") / "lively"
+    settings = load_preset("lucy-cpu")
+    table = settings.environment.action_table
+    torch.manual_seed(3)
+    policy = untrained_policy(settings.network, table)
+    head = policy.action_net
+    assert isinstance(head, torch.nn.Linear)
+    torch.nn.init.orthogonal_(head.weight, gain=3.0)
+    torch.nn.init.zeros_(head.bias)
+    checkpoint.save(
+        run / "checkpoints",
+        64,
+        policy=policy.state_dict(),
+        optimizer={},
+        config=settings.model_dump(mode="json"),
+        counters={},
+        versions={"observation": "lucy-1", "action": table, "lucy": "0.1.0"},
+        random_state={},
+    )
+    return run
