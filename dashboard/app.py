@@ -12,10 +12,11 @@ from flask import redirect
 
 from . import ids
 from .data.sources import Sources
-from .pages import runs
+from .pages import play, reward, runs
 from .parts import Page, empty, labelled, shown
 from .security import secure
 
+_PAGES = (runs, reward, play)
 TICK_SECONDS = 2.0  # between looks at the store
 _MAX_ADDRESS = 4000  # characters
 
@@ -53,8 +54,8 @@ def create_app(
         serve_locally=True,
     )
     sources = Sources.of(store, folder)
-    pages = [module.page(sources) for module in (runs,)]
-    for module in (runs,):
+    pages = [module.page(sources) for module in _PAGES]
+    for module in _PAGES:
         module.register(app, sources)
     app.layout = _shell(pages)
     _route(app, pages)

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from .recordings import Recordings
 from .runs import Runs
+from .specs import Specs
 from .store_view import StoreView
+from .uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,9 @@ class Sources:
 
     store: StoreView
     runs: Runs
+    specs: Specs
+    uploads: Uploads
+    recordings: Recordings
     folder: Path  # of the runs, as commands on the pages name it
 
     @classmethod
@@ -23,5 +29,6 @@ class Sources:
             store: its URL or path.
             folder: of the runs and their recordings.
         """
-        view = StoreView(store)
-        return cls(view, Runs(view), folder)
+        view, specs, uploads = StoreView(store), Specs(folder), Uploads()
+        recordings = Recordings(view, folder, uploads, specs)
+        return cls(view, Runs(view), specs, uploads, recordings, folder)

@@ -40,9 +40,12 @@ def dash(index: int) -> str:
     return DASHES[index // len(COLOURS) % len(DASHES)]
 
 
-def pattern(index: int) -> str:
-    """The filling that goes with `colour`."""
-    return PATTERNS[index // len(COLOURS) % len(PATTERNS)]
+def filling(index: int) -> dict[str, Any] | None:
+    """The pattern that goes with `colour` on an area; the first nine have none."""
+    shape = PATTERNS[index // len(COLOURS) % len(PATTERNS)]
+    return (
+        {"shape": shape, "fgcolor": "white", "bgcolor": colour(index), "size": 6} if shape else None
+    )
 
 
 def frame(figure: go.Figure, height: int, *, hover: str = "x unified") -> go.Figure:
