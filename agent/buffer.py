@@ -42,6 +42,20 @@ class Batch(NamedTuple):
         return [Batch(*piece) for piece in columns]
 
 
+class Rollout(NamedTuple):
+    """A finished rollout of n agents, T steps: what an update takes of a buffer."""
+
+    observations: np.ndarray  # [T,n,...]
+    actions: np.ndarray  # [T,n,heads] int64
+    log_probs: np.ndarray  # [T,n]
+    rewards: np.ndarray  # [T,n]
+    values: np.ndarray  # [T,n]
+    advantages: np.ndarray  # [T,n]
+    returns: np.ndarray  # [T,n]
+    episode_starts: np.ndarray  # [T,n]
+    age: np.ndarray  # [T,n] int32
+
+
 class DeviceRolloutBuffer(RolloutBuffer):
     """T steps of N agents, observations and actions on the device.
 
@@ -131,6 +145,23 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.values[self.pos] = value.cpu().numpy().flatten()
         self.observe(obs)
         self.record(torch.from_numpy(action).to(self.device), log_prob, reward, episode_start)
+
+    def rollout(self) -> Rollout:
+        """What has been collected; on a CPU it shares memory with the buffer."""
+        columns = (getattr(self, name)[-self.buffer_size :] for name in Rollout._fields)
+        return Rollout(*(c.cpu().numpy() if isinstance(c, Tensor) else c for c in columns))
+
+    def fill(self, agents: slice, rollout: Rollout) -> None:
+        """Take over what some of the N agents have collected elsewhere."""
+        for name, source in rollout._asdict().items():
+            target = getattr(self, name)[-self.buffer_size :, agents]
+            if not isinstance(target, Tensor):
+                target[:] = source
+                continue
+            for slot, values in zip(target, source, strict=True):
+                # Copied, as PyTorch warns of memory that it must not write to
+                slot.copy_(torch.from_numpy(values.copy()))
+        self.pos, self.full = self.buffer_size, True
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
         """Fill `advantages` and `returns`: see `gae`; `cut_off` is paid beside the rewards."""

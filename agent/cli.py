@@ -91,9 +91,19 @@ def train(
             help="Database of all runs, or none; by default lucy.db beside the run directory.",
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rollout workers in Ray, a core each. [default: none]"),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Of a running Ray, such as auto. [default: start one here]"
+        ),
+    ] = None,
 ) -> None:
     """Train an agent by self-play; Ctrl-C stops it with its work saved."""
-    from .config import parse_changes
+    from .config import ConfigError, parse_changes
     from .device import parse_device
     from .store import check_url
     from .train import start_settings
@@ -104,6 +114,8 @@ def train(
         "seed": seed,
         "environment.mode": None if mode is None else mode.value,
     }
+    if ray_address is not None and workers is None:
+        raise ConfigError("--ray-address says where rollout workers run: give --workers with it")
     changes = {key: value for key, value in named.items() if value is not None}
     changes |= parse_changes(settings or [])
     run_dir = run_dir or Path("runs") / preset
@@ -119,7 +131,14 @@ def train(
         f"{config.environment.n_agents} agents, {config.rollout_size:,} samples an iteration."
     )
     result = run_training(
-        config, run_dir, resume=resume, device=chosen, console=console, store=store
+        config,
+        run_dir,
+        resume=resume,
+        device=chosen,
+        console=console,
+        store=store,
+        workers=workers,
+        ray_address=ray_address,
     )
     if result.checkpoint is None:
         console.print(f"Stopped before the first checkpoint; {run_dir} can be resumed from zero.")

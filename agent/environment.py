@@ -1,6 +1,7 @@
-"""The training environment of a config, in this process or in several."""
+"""The training environment of a config: in this process, in several, or at rollout workers."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 from ..rewards.spec import load_spec
@@ -8,7 +9,8 @@ from ..sim.actions import ACTION_TABLES
 from ..sim.observations import LucyObservation
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import SimulationWorkers
-from .config import EnvironmentConfig
+from .config import EnvironmentConfig, TrainConfig
+from .errors import LucyError
 from .reset_mix import build_resets
 from .simulation import build_simulation, max_players
 
@@ -32,3 +34,25 @@ def build_env(settings: EnvironmentConfig, seed: int) -> RocketLeagueVecEnv:
         processes,
     )
     return RocketLeagueVecEnv(workers, seed)
+
+
+def build_workers_env(
+    config: TrainConfig, workers: int, ray_address: str | None, notify: Callable[[str], None]
+) -> RocketLeagueVecEnv:
+    """The environment whose arenas are shared out to rollout workers: see `RayWorkers`.
+
+    Raises:
+        ConfigError: see `build_resets` and `RolloutWorkers`.
+        LucyError: Ray is not installed or cannot be used.
+    """
+    build_resets(config.environment)
+    try:
+        from .ray_workers import RayWorkers
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise LucyError(
+            "rollout workers need Ray, which is not installed: "
+            'pip install "lucy-skg[ray]", or train without --workers'
+        ) from error
+    return RocketLeagueVecEnv(RayWorkers(config, workers, ray_address, notify), config.seed)

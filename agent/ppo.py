@@ -24,6 +24,7 @@ from .config import AuxiliaryConfig, LearnerConfig
 from .errors import LucyError
 from .policy import LucyPolicy
 from .replicas import Replicas
+from .rollouts import RolloutWorkers
 
 _UNSUPPORTED = {"clip_range_vf": None, "target_kl": None, "use_sde": False}
 _INFERENCE_PIECE = 2048  # observations: a CPU's cache holds what the layers make of them
@@ -193,8 +194,11 @@ class AuxPPO(PPO):
         rollout_buffer: RolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the rollout buffer; see `PPO`."""
+        """Fill the rollout buffer, by hand or from workers; see `PPO`."""
         assert isinstance(rollout_buffer, DeviceRolloutBuffer)
+        workers = getattr(env, "simulation", None)
+        if isinstance(workers, RolloutWorkers):
+            return self._gather(workers, callback, rollout_buffer)
         with self._one_thread_an_operator():
             return self._collect(env, callback, rollout_buffer)
 
@@ -237,6 +241,38 @@ class AuxPPO(PPO):
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def _gather(
+        self, workers: RolloutWorkers, callback: BaseCallback, rollout_buffer: DeviceRolloutBuffer
+    ) -> bool:
+        start = time.perf_counter()
+        self._iteration_start = self._iteration_start or start
+        rollout_buffer.reset()
+        callback.on_rollout_start()
+        episodes, seconds = {}, {}
+        for finished in workers.gather(self.policy.state_dict()):
+            if finished is not None:
+                agents, part = finished
+                rollout_buffer.fill(agents, part.rollout)
+                self.num_timesteps += part.rollout.rewards.size
+                episodes[agents.start], seconds[agents.start] = part.episodes, part.seconds
+            if not callback.on_step():
+                return False
+        # The window of the latest episodes takes in those of every worker
+        rounds = itertools.zip_longest(*(reversed(episodes[first]) for first in sorted(episodes)))
+        latest = [episode for row in rounds for episode in row if episode]
+        assert self.ep_info_buffer is not None
+        self.ep_info_buffer.extend(reversed(latest))
+        self._count_seconds(time.perf_counter() - start, list(seconds.values()))
+        callback.on_rollout_end()
+        return True
+
+    def _count_seconds(self, whole: float, parts: Sequence[dict[str, float]]) -> None:
+        """Phases of gathering: the workers' mean, and what they were waited for beyond that."""
+        phases = ("environment", "inference", "gae")
+        self.seconds = {phase: float(np.mean([part[phase] for part in parts])) for phase in phases}
+        self.seconds["collect"] = whole - self.seconds["gae"]
+        self.seconds["waiting"] = whole - sum(self.seconds[phase] for phase in phases)
 
     @torch.no_grad()
     def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -405,7 +441,7 @@ class AuxPPO(PPO):
         samples = buffer.buffer_size * buffer.n_envs
         for phase in ("collect", "update"):
             self.logger.record(f"time/{phase}_seconds", self.seconds[phase])
-        phases = ("environment", "inference", "gae", "update")
+        phases = [phase for phase in self.seconds if phase != "collect"]
         self.shares = {phase: self.seconds[phase] / iteration for phase in phases}
         for phase, share in self.shares.items():
             self.logger.record(f"time/{phase}_share", share)

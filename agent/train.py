@@ -18,10 +18,10 @@ from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import WorkerError
 from . import checkpoint
 from .config import ConfigError, TrainConfig, change, load_preset
-from .environment import build_env
+from .environment import build_env, build_workers_env
 from .errors import LucyError
 from .metrics import RolloutMetrics, open_logger
-from .policy import LucyPolicy
+from .model import build_model
 from .ppo import AuxPPO
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
@@ -35,20 +35,6 @@ class TrainResult(NamedTuple):
     checkpoint: Path | None  # the newest whole one
     steps: int  # that it has seen
     interrupted: bool  # by the user
-
-
-def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> AuxPPO:
-    """PPO with fresh weights, drawn from the config's seed."""
-    return AuxPPO(
-        LucyPolicy,
-        env,
-        **config.ppo.model_dump(),
-        auxiliary=config.auxiliary,
-        learner=config.learner,
-        seed=config.seed,
-        device=device,
-        policy_kwargs={"network": config.network, "action_table": env.simulation.action_table},
-    )
 
 
 def versions(config: TrainConfig) -> dict[str, str]:
@@ -86,6 +72,8 @@ def train(
     console: Console | None = None,
     seconds: float = float("inf"),
     store: str | None = None,
+    workers: int | None = None,
+    ray_address: str | None = None,
 ) -> TrainResult:
     """Train until the config's steps are done, the user interrupts, or the time is up.
 
@@ -100,6 +88,9 @@ def train(
         seconds: after which the training ends, with its last iteration left out.
         store: URL of the database that gets every iteration; one that fails is warned of and
             does not end the training. Default none.
+        workers: so many rollout workers, in Ray, share the arenas; by default this process and
+            its children play all games.
+        ray_address: of a running Ray for them; by default one is started for this training.
 
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
@@ -111,7 +102,10 @@ def train(
         console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
         try:
-            env = build_env(config.environment, config.seed)
+            if workers is None:
+                env = build_env(config.environment, config.seed)
+            else:
+                env = build_workers_env(config, workers, ray_address, console.print)
             try:
                 chosen = device or torch.device("cpu")
                 return _train(config, run, env, chosen, console, interruption, store)

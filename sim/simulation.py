@@ -104,6 +104,45 @@ class AgentLayout(NamedTuple):
         return AgentArrays(*arrays)
 
 
+class AgentGames(Protocol):
+    """What an environment stands on: a `Simulation`, or what stands in for one elsewhere."""
+
+    arrays: AgentArrays
+    action_table: ActionTable
+
+    @property
+    def car_mask(self) -> np.ndarray:
+        """[A,C] bool: which slots hold a car, that is an agent."""
+        ...
+
+    @property
+    def layout(self) -> AgentLayout:
+        """The sizes of `arrays`."""
+        ...
+
+    def seed(self, streams: Sequence[np.random.SeedSequence]) -> None:
+        """Give every arena its own stream of random numbers for its resets."""
+
+    def reset(self, turn: int) -> None:
+        """Begin an episode in every arena; the first observations go to `observations[turn]`."""
+
+    def start_step(self, turn: int) -> None:
+        """Take `actions` and begin a step, whose observations go to `observations[turn]`."""
+
+    def finish_step(self) -> None:
+        """Wait for the step."""
+
+    def set_progress(self, steps: int) -> None:
+        """Tell the reward how many agent-steps the training has seen."""
+
+    def collect(self) -> Collected:
+        """What happened since the last call."""
+        ...
+
+    def close(self) -> None:
+        """End threads and processes."""
+
+
 class Simulation:
     """Every car of every arena of a pool is an agent: numbered arena by arena, blue first.
 

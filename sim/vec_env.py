@@ -7,9 +7,8 @@ import gymnasium
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from .simulation import Simulation
+from .simulation import AgentGames
 from .termination import TERMINATED
-from .workers import SimulationWorkers
 
 
 class RocketLeagueVecEnv(VecEnv):
@@ -21,11 +20,11 @@ class RocketLeagueVecEnv(VecEnv):
     `infos[i]["episode"]` has its return `r` and its length `l` in steps.
     """
 
-    def __init__(self, simulation: Simulation | SimulationWorkers, seed: int) -> None:
+    def __init__(self, simulation: AgentGames, seed: int) -> None:
         """Make agents of the simulation's cars.
 
         Args:
-            simulation: in this process or in several.
+            simulation: in this process, in several, or on other machines.
             seed: of the resets; each arena draws from a stream of its own.
         """
         self.simulation = simulation

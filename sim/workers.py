@@ -56,9 +56,8 @@ class SimulationWorkers:
             WorkerError: one of them could not start.
         """
         self.action_table = action_table
-        sizes = np.array([TEAM_SIZES[mode] for mode in modes])
-        self.car_mask = np.tile(np.arange(sizes.max()) < sizes[:, None], 2)
-        first_agent = np.concatenate([[0], np.cumsum(2 * sizes)])
+        self.car_mask = car_mask(modes)
+        first_agent = np.concatenate([[0], np.cumsum(self.car_mask.sum(axis=1))])
         self.layout = AgentLayout(int(first_agent[-1]), len(action_table.nvec), observation)
         context = multiprocessing.get_context("spawn")  # the one that every system has
         memory = context.RawArray("b", self.layout.n_bytes)
@@ -177,6 +176,12 @@ class SimulationWorkers:
             f"a simulation process has ended with exit code {process.exitcode}: it was killed, "
             "or ran out of memory; take fewer arenas or processes"
         )
+
+
+def car_mask(modes: Sequence[str]) -> np.ndarray:
+    """[A,C] bool: which slots hold a car in arenas of these modes that share their arrays."""
+    sizes = np.array([TEAM_SIZES[mode] for mode in modes])
+    return np.tile(np.arange(sizes.max()) < sizes[:, None], 2)
 
 
 def _serve(

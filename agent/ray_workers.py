@@ -1,0 +1,174 @@
+"""`RayWorkers`: rollout workers as Ray actors, on this machine or on many."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from ray.exceptions import (
+    GetTimeoutError,
+    NodeDiedError,
+    ObjectLostError,
+    RayActorError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+from torch import Tensor
+
+from ..rewards.spec import load_spec
+from ..sim.simulation import Collected
+from .config import TrainConfig
+from .errors import LucyError
+from .rollout_worker import RolloutWorker
+from .rollouts import Finished, RolloutWorkers
+
+_LOST = (RayActorError, NodeDiedError, ObjectLostError, WorkerCrashedError)
+_START_SECONDS = 300.0  # for imports, kernels and a place on a machine
+_GLANCE_SECONDS = 0.2  # between looks at what the user wants
+_DEATHS = 5  # of one worker in one rollout, after which another would die too
+
+
+class RayWorkers(RolloutWorkers):
+    """Every worker is an actor of one core; one that dies is replaced by a new one.
+
+    The new one plays new episodes and collects what the dead one owed; nothing else is lost.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        count: int,
+        address: str | None,
+        notify: Callable[[str], None],
+    ) -> None:
+        """Start Ray or connect to it; the workers start with `reset`.
+
+        Args:
+            config: what is trained.
+            count: of workers.
+            address: of a running Ray, "auto" for the one that this machine belongs to; by
+                default one is started here, unless this program already has one.
+            notify: told of every worker that is replaced.
+
+        Raises:
+            ConfigError: see `RolloutWorkers`.
+            LucyError: there is no Ray at the address.
+        """
+        super().__init__(config.environment, count)
+        self._config, self._notify = config, notify
+        self._reward = load_spec(config.environment.reward)
+        self._actors: list[Any] = []
+        self._own_ray = not ray.is_initialized()
+        if self._own_ray:
+            _start_ray(address)
+
+    def begin(self) -> list[Collected]:
+        """See `RolloutWorkers`."""
+        self._end_actors()
+        # The first draws actions as the learner would: alone, it collects the very same
+        states = [torch.get_rng_state().numpy(), *[None] * (len(self.shares) - 1)]
+        self._actors = [self._start(worker, state) for worker, state in enumerate(states)]
+        try:
+            return ray.get([actor.ready.remote() for actor in self._actors], timeout=_START_SECONDS)
+        except GetTimeoutError as error:
+            raise LucyError(
+                f"{len(self._actors)} rollout workers did not all start within "
+                f"{_START_SECONDS:.0f} s on {ray.cluster_resources().get('CPU', 0):.0f} processors "
+                "of Ray: take fewer workers, or see with `ray status` what its machines are doing"
+            ) from error
+        except (*_LOST, RayTaskError) as error:
+            raise LucyError(f"a rollout worker could not start: {error}") from error
+
+    def gather(self, weights: Mapping[str, Tensor]) -> Iterator[tuple[slice, Finished] | None]:
+        """See `RolloutWorkers`."""
+        request = ray.put({name: tensor.cpu().numpy() for name, tensor in weights.items()})
+        deaths = [0] * len(self._actors)
+        tasks = {self._ask(worker, request): worker for worker in range(len(self._actors))}
+        while tasks:
+            ready, _ = ray.wait(list(tasks), timeout=_GLANCE_SECONDS)
+            if not ready:
+                yield None
+            for task in ready:
+                worker = tasks.pop(task)
+                try:
+                    finished: Finished = ray.get(task)
+                except RayTaskError as error:
+                    raise LucyError(f"rollout worker {worker} failed: {error}") from error
+                except _LOST as error:
+                    deaths[worker] += 1
+                    self._replace(worker, deaths[worker], error)
+                    tasks[self._ask(worker, request)] = worker
+                    continue
+                self._collected[worker] = finished.collected
+                yield self.shares[worker].agents, finished
+
+    def close(self) -> None:
+        """See `RolloutWorkers`; a Ray that was started here ends too."""
+        self._end_actors()
+        if self._own_ray:
+            ray.shutdown()
+
+    def _start(self, worker: int, random_state: np.ndarray | None) -> Any:
+        arenas = self.shares[worker].arenas
+        actor = ray.remote(RolloutWorker).options(scheduling_strategy="SPREAD")
+        environment = self._config.environment
+        return actor.remote(
+            *(self._config, self._reward, environment.modes[arenas]),
+            *(self.streams[arenas], random_state),
+        )
+
+    def _ask(self, worker: int, request: Any) -> Any:
+        return self._actors[worker].collect.remote(request, self._progress)
+
+    def _replace(self, worker: int, deaths: int, error: Exception) -> None:
+        if deaths == _DEATHS or getattr(error, "actor_init_failed", False):
+            raise LucyError(
+                f"rollout worker {worker} has ended {deaths} times over one rollout, so another "
+                f"would not do better. {error}\nWhat was trained is saved: if its machine is out "
+                "of memory take fewer arenas or more workers, and go on with --resume"
+            ) from error
+        self._notify(
+            f"Rollout worker {worker} of {len(self._actors)} has ended; a new one plays its games."
+        )
+        ray.kill(self._actors[worker])  # it may only have been out of reach
+        arenas = self.shares[worker].arenas
+        self.streams[arenas] = [stream.spawn(1)[0] for stream in self.streams[arenas]]
+        self._actors[worker] = self._start(worker, None)
+
+    def _end_actors(self) -> None:
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
+
+
+def _start_ray(address: str | None) -> None:
+    # Ray would report to its makers that it runs, unless the user has decided otherwise
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    terminate = signal.getsignal(signal.SIGTERM)
+    try:
+        _check_answers(address or "local")
+        ray.init(
+            address or "local",
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, ValueError) as error:
+        raise LucyError(
+            f"no Ray can be used at {address!r} ({error}): start one with `ray start --head` and "
+            "name it with --ray-address auto, or leave --ray-address out to have it started here"
+        ) from error
+    finally:
+        signal.signal(signal.SIGTERM, terminate)  # which Ray takes for itself
+
+
+def _check_answers(address: str) -> None:
+    """Fail at once where nothing listens; Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
