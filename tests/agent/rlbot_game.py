@@ -74,7 +74,7 @@ class Game:
                 flat.BoostPadState(pad.is_active, 0.0 if pad.is_active else time - pad.cooldown)
                 for pad, time in zip(pads, full, strict=True)
             ],
-            balls=[flat.BallInfo(_physics(ball), flat.SphereShape(182.5))],
+            balls=[flat.BallInfo(_physics(ball, ball.rot_mat), flat.SphereShape(182.5))],
             match_info=flat.MatchInfo(
                 seconds_elapsed=self.tick / 120, match_phase=self.phase, frame_num=self.tick
             ),
@@ -87,7 +87,7 @@ class Game:
         timeout = DOUBLE_JUMP_MAX_DELAY - state.air_time_since_jump
         counting = state.has_jumped and not state.is_on_ground and timeout > 0
         return flat.PlayerInfo(
-            physics=_physics(state),
+            physics=_physics(state, self._rotation(slot)),
             score_info=flat.ScoreInfo(
                 goals=int(states.car_goals[0, slot]),
                 saves=int(states.car_saves[0, slot]),
@@ -107,6 +107,12 @@ class Game:
             has_double_jumped=state.has_double_jumped,
             has_dodged=state.has_flipped,
         )
+
+    def _rotation(self, slot: int) -> RocketSim.RotMat:
+        """As the environment sees it: of a wreck, RocketSim has two."""
+        states = self.pool.states
+        axes = (states.car_forward, states.car_right, states.car_up)
+        return RocketSim.RotMat(*np.concatenate([axis[0, slot] for axis in axes]).tolist())
 
     def _air_state(self, slot: int, state: RocketSim.CarState) -> flat.AirState:
         if state.is_jumping:
@@ -204,8 +210,8 @@ def to_row(state: flat.ControllerState) -> np.ndarray:
     return np.array((*axes, state.jump, state.boost, state.handbrake), np.float32)
 
 
-def _physics(state: Any) -> flat.Physics:
-    angle = state.rot_mat.as_angle()
+def _physics(state: Any, rotation: RocketSim.RotMat) -> flat.Physics:
+    angle = rotation.as_angle()
     return flat.Physics(
         flat.Vector3(*state.pos.as_tuple()),
         flat.Rotator(angle.pitch, angle.yaw, angle.roll),
