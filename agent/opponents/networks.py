@@ -27,12 +27,11 @@ class NectoNetwork(nn.Module):
         """Build with fresh weights."""
         super().__init__()
         self.earl = _Perceiver(1, _NectoBlock)
-        self.output = nn.Module()
-        self.output.linear = nn.Linear(WIDTH, sum(NECTO_HEADS))
+        self.output = nn.ModuleDict({"linear": nn.Linear(WIDTH, sum(NECTO_HEADS))})
 
     def forward(self, observations: Tensor) -> Tensor:
         """Necto's observations [B,rows,33] -> logits [B,12], head after head."""
-        return self.output.linear(self.earl(observations).relu())
+        return self.output["linear"](self.earl(observations).relu())
 
 
 class NextoNetwork(nn.Module):
@@ -42,18 +41,16 @@ class NextoNetwork(nn.Module):
         """Build with fresh weights."""
         super().__init__()
         self.earl = _Perceiver(2, _NextoBlock)
-        self.output = nn.Module()
-        self.output.emb_convertor = nn.Linear(WIDTH, 32)
-        self.output.net = nn.Sequential(
-            *(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32)),
-            nn.ReLU(),
+        net = [nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32)]
+        self.output = nn.ModuleDict(
+            {"emb_convertor": nn.Linear(WIDTH, 32), "net": nn.Sequential(*net, nn.ReLU())}
         )
         self._actions = torch.from_numpy(ACTION_TABLES["lookup"].controls)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Nexto's observations [B,rows,33] -> logits [B,90] of the rows of the lookup table."""
-        player = self.output.emb_convertor(self.earl(observations).relu())
-        return player @ self.output.net(self._actions).T
+        player = self.output["emb_convertor"](self.earl(observations).relu())
+        return player @ self.output["net"](self._actions).T
 
 
 class _Perceiver(nn.Module):

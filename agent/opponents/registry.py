@@ -1,6 +1,7 @@
 """From the name of a bot to the bot."""
 
 from pathlib import Path
+from typing import Any
 
 from ...rewards.spec import suggest
 from ..errors import LucyError
@@ -56,9 +57,9 @@ def make_bot(name: str, *, deterministic: bool = False) -> Bot:
     )
 
 
-def _options(name: str, options: str) -> dict[str, float | bool]:
+def _options(name: str, options: str) -> dict[str, Any]:
     """`beta=0.5,kickoff=scripted` as arguments of `published_bot`."""
-    found: dict[str, float | bool] = {}
+    found: dict[str, Any] = {}
     for option in filter(None, options.split(",")):
         key, _, value = option.partition("=")
         if key == "beta" and (beta := _number(value)) is not None and 0 <= beta <= 1:

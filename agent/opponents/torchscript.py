@@ -27,6 +27,7 @@ _MAX_PICKLE_BYTES = 2**20
 _MAX_VALUES = 20_000  # met on the way through the module; values may be shared, even in rings
 _MAX_DEPTH = 50
 _MAX_AXES = 8
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _FLOATS = "torch FloatStorage"
@@ -119,22 +120,18 @@ def _checked_entries(infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]
         raise ArchiveError(
             f"it would unpack to {unpacked:,} bytes, more than {MAX_UNPACKED_BYTES:,}: a zip bomb"
         )
-    folders = {PurePosixPath(info.filename).parts[:1] for info in infos}
     entries: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         path = PurePosixPath(info.filename)
         # orig_filename is what the archive says before Python cleans it
         if path.is_absolute() or ".." in path.parts or re.search(r"[\\:\0]", info.orig_filename):
             raise ArchiveError(f"its entry {info.orig_filename[:80]!r} leaves the archive")
-        if info.flag_bits & 1 or info.compress_type not in (
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        ):
+        if info.flag_bits & 1 or info.compress_type not in _COMPRESSIONS:
             raise ArchiveError(f"its entry {info.filename[:80]!r} is encrypted or packed unusually")
-        name = "/".join(path.parts[1:])
-        if name in entries or len(folders) != 1:
-            raise ArchiveError("its entries do not lie in one folder, each once")
-        entries[name] = info
+        entries["/".join(path.parts[1:])] = info
+    folders = {PurePosixPath(info.filename).parts[:1] for info in infos}
+    if len(entries) < len(infos) or len(folders) != 1:
+        raise ArchiveError("its entries do not lie in one folder, each once")
     return entries
 
 
