@@ -12,11 +12,11 @@ from flask import redirect
 
 from . import ids
 from .data.sources import Sources
-from .pages import play, reward, runs
+from .pages import matchups, play, reward, runs, shapes
 from .parts import Page, empty, labelled, shown
 from .security import secure
 
-_PAGES = (runs, reward, play)
+_PAGES = (runs, reward, shapes, play, matchups)
 TICK_SECONDS = 2.0  # between looks at the store
 _MAX_ADDRESS = 4000  # characters
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from .matchups import Matchups
 from .recordings import Recordings
 from .runs import Runs
 from .specs import Specs
@@ -19,6 +20,7 @@ class Sources:
     specs: Specs
     uploads: Uploads
     recordings: Recordings
+    matchups: Matchups
     folder: Path  # of the runs, as commands on the pages name it
 
     @classmethod
@@ -31,4 +33,5 @@ class Sources:
         """
         view, specs, uploads = StoreView(store), Specs(folder), Uploads()
         recordings = Recordings(view, folder, uploads, specs)
-        return cls(view, Runs(view), specs, uploads, recordings, folder)
+        matchups = Matchups(view, recordings, specs)
+        return cls(view, Runs(view), specs, uploads, recordings, matchups, folder)

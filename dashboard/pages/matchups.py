@@ -1,0 +1,361 @@
+"""Matchups: how the bots of a mode stand, and one pairing opened."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+import pandas as pd
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from .. import ids
+from ..data.errors import DataError
+from ..data.matchups import MODES, Opened, Standing, standings
+from ..data.sources import Sources
+from ..data.specs import DEFAULT
+from ..figures.matchups import (
+    games_figure,
+    goals_figure,
+    matrix_figure,
+    places_figure,
+    ratings_figure,
+)
+from ..figures.shares import sides_figure
+from ..parts import (
+    Page,
+    Query,
+    Setting,
+    card,
+    choice,
+    csv_button,
+    empty,
+    graph,
+    hint,
+    keep_in_url,
+    kept,
+    link,
+    problem,
+    segments,
+)
+
+_PAGE = "matchups"
+_ID = ids.MatchupsPage
+_BETWEEN = "\n"  # two bots' names in one value; no name has it
+_SETTINGS = (
+    Setting("mode", _ID.MODE, ""),
+    Setting("pair", _ID.PAIR, ""),
+    Setting("spec", _ID.SPEC, DEFAULT),
+)
+
+
+def page(sources: Sources) -> Page:
+    """The page."""
+    return Page("/matchups", "Matchups", lambda query: _layout(sources, query))
+
+
+def register(app: Dash, sources: Sources) -> None:
+    """Its callbacks."""
+    keep_in_url(app, _PAGE, _SETTINGS)
+
+    @app.callback(
+        Output(_ID.TABLE, "children"),
+        Output(_ID.PAIR, "data"),
+        Output(_ID.PAIR, "value"),
+        Input(_ID.MODE, "value"),
+        prevent_initial_call=True,
+    )
+    def change_mode(mode: str) -> Any:
+        try:
+            pairs = _pairs(sources.matchups.pairings(mode))
+            return _overview(sources, mode), pairs, pairs[0]["value"] if pairs else None
+        except DataError as error:
+            return problem(str(error)), no_update, no_update
+
+    @app.callback(
+        Output(_ID.PAIR, "value", allow_duplicate=True),
+        Input(_ID.MATRIX, "clickData"),
+        State(_ID.PAIR, "data"),
+        prevent_initial_call=True,
+    )
+    def click(clicked: Any, pairs: list[dict[str, str]]) -> Any:
+        if not clicked:
+            return no_update
+        row, column = clicked["points"][0]["customdata"][:2]
+        wanted = {_BETWEEN.join((row, column)), _BETWEEN.join((column, row))}
+        return next((pair["value"] for pair in pairs if pair["value"] in wanted), no_update)
+
+    @app.callback(
+        Output(_ID.PAIRING, "children"),
+        Input(_ID.PAIR, "value"),
+        Input(_ID.SPEC, "value"),
+        State(_ID.MODE, "value"),
+        prevent_initial_call=True,
+    )
+    def open_pair(pair: str | None, spec: str, mode: str) -> Any:
+        return _opened(sources, mode, pair, spec)
+
+    @app.callback(
+        Output(_ID.DOWNLOAD, "data"),
+        Input(_ID.CSV, "n_clicks"),
+        State(_ID.MODE, "value"),
+        prevent_initial_call=True,
+    )
+    def export(_: int, mode: str) -> Any:
+        pairings = sources.matchups.pairings(mode)
+        return dcc.send_data_frame(pairings.to_csv, f"lucy-matchups-{mode}.csv", index=False)
+
+
+def _layout(sources: Sources, query: Query) -> Component:
+    modes = [mode for mode in MODES if len(sources.matchups.pairings(mode))]
+    if not modes:
+        return empty(
+            "No match yet",
+            "Matches show here once they are kept in the store; recorded ones can be opened.",
+            f"lucy match {sources.folder / 'lucy-cpu'} chaser --store {sources.folder / 'lucy.db'} "
+            f"--record {sources.folder / 'games.npz'}",
+        )
+    mode = choice(query, "mode", modes, modes[0])
+    pairs = _pairs(sources.matchups.pairings(mode))
+    pair = choice(query, "pair", [entry["value"] for entry in pairs], pairs[0]["value"])
+    spec = choice(query, "spec", sources.specs.names(), DEFAULT)
+    return html.Div(
+        [
+            dmc.VisuallyHidden(dmc.Title("Matchups", order=1)),
+            *kept(_PAGE, _SETTINGS),
+            dcc.Download(id=_ID.DOWNLOAD),
+            dmc.Group(
+                [
+                    segments(_ID.MODE, mode, {name: name for name in modes}, "Mode"),
+                    csv_button(_ID.CSV),
+                ],
+                mb="sm",
+            ),
+            html.Div(_overview(sources, mode), id=_ID.TABLE),
+            card(
+                dmc.Group(
+                    [
+                        dmc.Select(
+                            id=_ID.PAIR,
+                            label="Pairing",
+                            data=pairs,
+                            value=pair,
+                            searchable=True,
+                            allowDeselect=False,
+                            w=420,
+                            size="sm",
+                        ),
+                        dmc.Select(
+                            id=_ID.SPEC,
+                            label="Scored by",
+                            data=sources.specs.names(),
+                            value=spec,
+                            allowDeselect=False,
+                            w=170,
+                            size="sm",
+                        ),
+                    ],
+                    align="end",
+                    mb="sm",
+                ),
+                html.Div(_opened(sources, mode, pair, spec), id=_ID.PAIRING),
+                mt="md",
+            ),
+        ]
+    )
+
+
+def _pairs(pairings: pd.DataFrame) -> list[dict[str, str]]:
+    rows = pairings.sort_values("games", ascending=False, kind="stable").to_dict("records")
+    return [
+        {
+            "value": _BETWEEN.join((row["first"], row["second"])),
+            "label": f"{row['first']} against {row['second']} ({row['games']} games)",
+        }
+        for row in rows
+        if row["first"] != row["second"]
+    ] or [
+        {
+            "value": _BETWEEN.join((row["first"], row["second"])),
+            "label": f"{row['first']} against itself ({row['games']} games)",
+        }
+        for row in rows
+    ]
+
+
+def _overview(sources: Sources, mode: str) -> Component:
+    pairings, ratings = sources.matchups.pairings(mode), sources.matchups.ratings(mode)
+    table = standings(pairings, ratings)
+    bots = [row.bot for row in table]
+    rated = any(row.rating is not None for row in table)
+    league = card(
+        _league(table),
+        *(
+            [graph("matchups-ratings", ratings_figure(ratings, bots), "Ratings", f"ratings-{mode}")]
+            if rated
+            else [hint("Ratings appear here once a tournament has been played.")]
+        ),
+        title="Table",
+    )
+    matrix = card(
+        graph(_ID.MATRIX, matrix_figure(pairings, bots), "Share of goals", f"matrix-{mode}"),
+        hint("The row's share of the goals against the column. Click a field to open the pairing."),
+        title="Share of goals",
+    )
+    return dmc.SimpleGrid([league, matrix], cols={"base": 1, "lg": 2})
+
+
+def _league(table: Sequence[Standing]) -> Component:
+    two = {"function": "params.value == null ? '' : d3.format('.1f')(params.value)"}
+    columns: list[dict[str, Any]] = [
+        {"field": "bot", "headerName": "Bot", "flex": 2, "minWidth": 140},
+        {"field": "rating", "headerName": "Rating", "valueFormatter": two},
+        {"field": "sigma", "headerName": "±", "valueFormatter": two},
+        {"field": "games", "headerName": "Games"},
+        {"field": "won", "headerName": "Won"},
+        {"field": "drawn", "headerName": "Drawn"},
+        {"field": "lost", "headerName": "Lost"},
+        {"field": "score", "headerName": "Goals", "sortable": False},
+        {
+            "field": "share",
+            "headerName": "Share",
+            "valueFormatter": {"function": "d3.format('.1%')(params.value)"},
+        },
+    ]
+    rows = [
+        row._asdict()
+        | {"share": row.share, "score": f"{row.goals} : {row.conceded}", "key": row.bot}
+        for row in table
+    ]
+    return dag.AgGrid(
+        id="matchups-league",
+        rowData=rows,
+        columnDefs=columns,
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressMovable": True,
+            "flex": 1,
+            "minWidth": 62,
+        },
+        getRowId="params.data.key",
+        dashGridOptions={"animateRows": False},
+        className="lucy-grid",
+        style={"height": min(60 + 34 * len(rows), 380), "width": "100%"},
+    )
+
+
+def _opened(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
+    first, between, second = (pair or "").partition(_BETWEEN)
+    if not between:
+        return None
+    bots = (first, second)
+    try:
+        games = sources.matchups.games(mode, bots)
+        if games.empty:
+            return problem(f"There are no games of {first} against {second} in {mode} any more.")
+        goals = sources.matchups.goals(mode, bots)
+        seconds = float(games["seconds"].max())
+        parts = [
+            _score(games, bots),
+            graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
+            graph("matchups-goals", goals_figure(goals, bots, seconds), "Goals", "goals"),
+        ]
+    except DataError as error:
+        return problem(str(error))
+    try:
+        opened = sources.matchups.opened(mode, bots, spec)
+        parts += _recorded(opened, games, bots, spec)
+    except DataError as error:
+        parts.append(problem(str(error)))
+    return parts
+
+
+def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
+    goals, conceded = games["goals"].to_numpy(), games["conceded"].to_numpy()
+    won, lost = int((goals > conceded).sum()), int((goals < conceded).sum())
+    return html.Div(
+        [
+            html.Span(bots[0], className="team-blue"),
+            html.Strong(f"{goals.sum()} : {conceded.sum()}", className="score"),
+            html.Span(bots[1], className="team-orange"),
+            html.Span(
+                f"{won} won, {len(games) - won - lost} drawn, {lost} lost in {len(games)} games",
+                className="hint",
+            ),
+        ],
+        className="board",
+    )
+
+
+def _recorded(
+    opened: Opened | None, games: pd.DataFrame, bots: tuple[str, str], spec: str
+) -> list[Any]:
+    if opened is None:
+        return [
+            hint(
+                "None of these games was recorded: play with --record to see where they are "
+                "played, and what each side earns."
+            )
+        ]
+    newest = games[games["recording_id"].notna()].iloc[-1]
+    rows = [
+        html.Tr(
+            [html.Td(name), html.Td(_number(value)), html.Td(_number(opened.second.figures[name]))]
+        )
+        for name, value in opened.first.figures.items()
+    ]
+    head = html.Thead(html.Tr([html.Th(""), *(html.Th(bot) for bot in bots)]))
+    sides = {bots[0]: opened.first.earned, bots[1]: opened.second.earned}
+    return [
+        dmc.Title(f"In {opened.games} recorded games", order=3, size="h4", mt="md", mb="xs"),
+        dcc.Link(
+            "Watch the newest →",
+            href=link(
+                "/play",
+                source=f"r{int(newest['recording_id'])}",
+                game=int(newest["game"]),
+                spec=spec,
+            ),
+        ),
+        graph(
+            "matchups-places",
+            places_figure(
+                [
+                    (
+                        f"{bots[0][-30:]}, and its goals",
+                        opened.first.places,
+                        opened.first.scored_from,
+                    ),
+                    (
+                        f"{bots[1][-30:]}, and its goals",
+                        opened.second.places,
+                        opened.second.scored_from,
+                    ),
+                    (f"Ball, {bots[0][-24:]} attacking right", opened.ball, None),
+                ]
+            ),
+            "Where cars and ball were",
+            "places",
+        ),
+        hint("Everyone attacks to the right. Stars: the last touch before a goal."),
+        dmc.SimpleGrid(
+            [
+                html.Div(
+                    html.Table([head, html.Tbody(rows)], className="plain"), className="scroll"
+                ),
+                graph(
+                    "matchups-sides",
+                    sides_figure(list(opened.components), sides, [0, 1]),
+                    "What each side earned",
+                    "sides",
+                ),
+            ],
+            cols={"base": 1, "lg": 2},
+            mt="md",
+        ),
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
