@@ -49,19 +49,13 @@ class WorkersHere(RolloutWorkers):
         self._config = config
 
     def begin(self) -> list[Collected]:
-        drawn = torch.get_rng_state()
         reward, modes = load_spec(self._config.environment.reward), self._config.environment.modes
-        self.workers = [
-            RolloutWorker(
-                self._config,
-                reward,
-                modes[share.arenas],
-                self.streams[share.arenas],
-                None if index else drawn.numpy(),
-            )
-            for index, share in enumerate(self.shares)
+        states = [torch.get_rng_state().numpy(), *[None] * (len(self.shares) - 1)]
+        self.workers = [RolloutWorker(self._config, reward) for _ in self.shares]
+        return [
+            worker.begin(modes[share.arenas], self.streams[share.arenas], state)
+            for worker, share, state in zip(self.workers, self.shares, states, strict=True)
         ]
-        return [worker.ready() for worker in self.workers]
 
     def gather(self, weights: Mapping[str, Tensor]) -> Iterator[tuple[slice, Finished] | None]:
         arrays = {name: tensor.numpy() for name, tensor in weights.items()}
