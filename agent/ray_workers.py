@@ -85,7 +85,7 @@ class RayWorkers(RolloutWorkers):
             ) from error
         except (*_LOST, RayTaskError) as error:
             raise LucyError(f"a rollout worker could not start: {error}") from error
-        self._spare = self._start()
+        self._spare = self._stand_by()
         return nothing
 
     def gather(self, weights: Mapping[str, Tensor]) -> Iterator[tuple[slice, Finished] | None]:
@@ -123,6 +123,12 @@ class RayWorkers(RolloutWorkers):
         actor = ray.remote(RolloutWorker).options(scheduling_strategy="SPREAD")
         return actor.remote(self._config, self._reward)
 
+    def _stand_by(self) -> Any:
+        spare = self._start()
+        # One arena for nothing: what is imported and loaded for it is there when it must begin
+        spare.begin.remote(self._config.environment.modes[:1], self.streams[:1], None)
+        return spare
+
     def _let_begin(self, worker: int, random_state: np.ndarray | None = None) -> Any:
         arenas = self.shares[worker].arenas
         modes = self._config.environment.modes[arenas]
@@ -144,7 +150,7 @@ class RayWorkers(RolloutWorkers):
         ray.kill(self._actors[worker])  # it may only have been out of reach
         arenas = self.shares[worker].arenas
         self.streams[arenas] = [stream.spawn(1)[0] for stream in self.streams[arenas]]
-        self._actors[worker], self._spare = self._spare, self._start()
+        self._actors[worker], self._spare = self._spare, self._stand_by()
         return self._let_begin(worker)
 
     def _end_actors(self) -> None:
