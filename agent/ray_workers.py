@@ -34,7 +34,7 @@ _DEATHS = 5  # of one worker in one rollout, after which another would die too
 
 
 class RayWorkers(RolloutWorkers):
-    """Every worker is an actor of one core; one that dies is replaced by a new one.
+    """Every worker is an actor of one core, and one more stands by to replace one that dies.
 
     The new one plays new episodes and collects what the dead one owed; nothing else is lost.
     """
@@ -63,6 +63,7 @@ class RayWorkers(RolloutWorkers):
         self._config, self._notify = config, notify
         self._reward = load_spec(config.environment.reward)
         self._actors: list[Any] = []
+        self._spare: Any = None
         self._own_ray = not ray.is_initialized()
         if self._own_ray:
             _start_ray(address)
@@ -70,11 +71,12 @@ class RayWorkers(RolloutWorkers):
     def begin(self) -> list[Collected]:
         """See `RolloutWorkers`."""
         self._end_actors()
+        self._actors = [self._start() for _ in self.shares]
         # The first draws actions as the learner would: alone, it collects the very same
         states = [torch.get_rng_state().numpy(), *[None] * (len(self.shares) - 1)]
-        self._actors = [self._start(worker, state) for worker, state in enumerate(states)]
+        tasks = [self._let_begin(worker, state) for worker, state in enumerate(states)]
         try:
-            return ray.get([actor.ready.remote() for actor in self._actors], timeout=_START_SECONDS)
+            nothing = ray.get(tasks, timeout=_START_SECONDS)
         except GetTimeoutError as error:
             raise LucyError(
                 f"{len(self._actors)} rollout workers did not all start within "
@@ -83,6 +85,8 @@ class RayWorkers(RolloutWorkers):
             ) from error
         except (*_LOST, RayTaskError) as error:
             raise LucyError(f"a rollout worker could not start: {error}") from error
+        self._spare = self._stand_by()
+        return nothing
 
     def gather(self, weights: Mapping[str, Tensor]) -> Iterator[tuple[slice, Finished] | None]:
         """See `RolloutWorkers`."""
@@ -96,16 +100,18 @@ class RayWorkers(RolloutWorkers):
             for task in ready:
                 worker = tasks.pop(task)
                 try:
-                    finished: Finished = ray.get(task)
+                    answer = ray.get(task)
                 except RayTaskError as error:
                     raise LucyError(f"rollout worker {worker} failed: {error}") from error
                 except _LOST as error:
                     deaths[worker] += 1
-                    self._replace(worker, deaths[worker], error)
-                    tasks[self._ask(worker, request)] = worker
+                    tasks[self._replace(worker, deaths[worker], error)] = worker
                     continue
-                self._collected[worker] = finished.collected
-                yield self.shares[worker].agents, finished
+                if isinstance(answer, Finished):
+                    self._collected[worker] = answer.collected
+                    yield self.shares[worker].agents, answer
+                else:  # a new one has begun
+                    tasks[self._ask(worker, request)] = worker
 
     def close(self) -> None:
         """See `RolloutWorkers`; a Ray that was started here ends too."""
@@ -113,19 +119,25 @@ class RayWorkers(RolloutWorkers):
         if self._own_ray:
             ray.shutdown()
 
-    def _start(self, worker: int, random_state: np.ndarray | None) -> Any:
-        arenas = self.shares[worker].arenas
+    def _start(self) -> Any:
         actor = ray.remote(RolloutWorker).options(scheduling_strategy="SPREAD")
-        environment = self._config.environment
-        return actor.remote(
-            *(self._config, self._reward, environment.modes[arenas]),
-            *(self.streams[arenas], random_state),
-        )
+        return actor.remote(self._config, self._reward)
+
+    def _stand_by(self) -> Any:
+        spare = self._start()
+        # One arena for nothing: what is imported and loaded for it is there when it must begin
+        spare.begin.remote(self._config.environment.modes[:1], self.streams[:1], None)
+        return spare
+
+    def _let_begin(self, worker: int, random_state: np.ndarray | None = None) -> Any:
+        arenas = self.shares[worker].arenas
+        modes = self._config.environment.modes[arenas]
+        return self._actors[worker].begin.remote(modes, self.streams[arenas], random_state)
 
     def _ask(self, worker: int, request: Any) -> Any:
         return self._actors[worker].collect.remote(request, self._progress)
 
-    def _replace(self, worker: int, deaths: int, error: Exception) -> None:
+    def _replace(self, worker: int, deaths: int, error: Exception) -> Any:
         if deaths == _DEATHS or getattr(error, "actor_init_failed", False):
             raise LucyError(
                 f"rollout worker {worker} has ended {deaths} times over one rollout, so another "
@@ -138,12 +150,14 @@ class RayWorkers(RolloutWorkers):
         ray.kill(self._actors[worker])  # it may only have been out of reach
         arenas = self.shares[worker].arenas
         self.streams[arenas] = [stream.spawn(1)[0] for stream in self.streams[arenas]]
-        self._actors[worker] = self._start(worker, None)
+        self._actors[worker], self._spare = self._spare, self._stand_by()
+        return self._let_begin(worker)
 
     def _end_actors(self) -> None:
-        for actor in self._actors:
-            ray.kill(actor)
-        self._actors = []
+        for actor in [*self._actors, self._spare]:
+            if actor is not None:
+                ray.kill(actor)
+        self._actors, self._spare = [], None
 
 
 def _start_ray(address: str | None) -> None:

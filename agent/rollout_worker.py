@@ -18,25 +18,34 @@ from .simulation import build_simulation
 class RolloutWorker:
     """Collects with the learner's own loop, on one core of the CPU."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        reward: RewardSpec,
-        modes: Sequence[str],
-        streams: Sequence[np.random.SeedSequence],
-        random_state: np.ndarray | None,
-    ) -> None:
-        """Begin an episode in each of its arenas.
+    def __init__(self, config: TrainConfig, reward: RewardSpec) -> None:
+        """Stand by.
 
         Args:
             config: of the whole training.
             reward: that the config names, read where the learner is.
-            modes: of this worker's arenas.
+        """
+        self._config, self._reward = config, reward
+
+    def begin(
+        self,
+        modes: Sequence[str],
+        streams: Sequence[np.random.SeedSequence],
+        random_state: np.ndarray | None,
+    ) -> Collected:
+        """Begin an episode in each of its arenas.
+
+        Args:
+            modes: of the arenas.
             streams: of random numbers, one an arena.
             random_state: of PyTorch's generator, which actions are drawn from; default one
                 that follows from the streams.
+
+        Returns:
+            What has been collected so far: nothing.
         """
-        simulation = build_simulation(config.environment, reward, modes)
+        config = self._config
+        simulation = build_simulation(config.environment, self._reward, modes)
         self._env = RocketLeagueVecEnv(simulation, config.seed)
         own = {
             "auxiliary": AuxiliaryConfig.model_validate({}),  # the learner's to train, as is all
@@ -53,10 +62,7 @@ class RolloutWorker:
         else:
             torch.set_rng_state(torch.tensor(random_state))
         _, self._callback = self._model._setup_learn(0)
-
-    def ready(self) -> Collected:
-        """What has been collected so far: nothing."""
-        return self._env.simulation.collect()
+        return simulation.collect()
 
     def collect(self, weights: Mapping[str, np.ndarray], progress: int) -> Finished:
         """Collect one rollout, going on where the last one ended.
