@@ -147,16 +147,13 @@ class ArenaPool:
         states = chunk.states
         np.copyto(states.previous_action, actions[chunk.start : chunk.stop])
         self._set_controls(chunk)
+        self._steps[chunk.start : chunk.stop] += 1
+        demoed = states.car_is_demoed.any(axis=1).tolist()
         for first in range(chunk.start, chunk.stop, _BLOCK):
             block = range(first, min(first + _BLOCK, chunk.stop))
-            self._step_physics(block)
+            self._step_physics(block, demoed[first - chunk.start :])
             self._read(block)
-        was_demoed = states.car_is_demoed.copy()
         self._unpack(slice(chunk.start, chunk.stop), states)
-        self._steps[chunk.start : chunk.stop] += 1
-        if was_demoed.any():
-            for row, slot in np.argwhere(was_demoed & ~states.car_is_demoed).tolist():
-                self._respawn(chunk.start + row, slot)
         states.episode_start[:] = False
 
     def _update(self, arena: int) -> None:
@@ -181,9 +178,34 @@ class ArenaPool:
             for car, slot in zip(self._cars[index], self._slots[index], strict=True):
                 car.set_controls(controls[row[slot]])
 
-    def _step_physics(self, arenas: range) -> None:
-        for arena in self._arenas[arenas.start : arenas.stop]:
-            arena.step(self.tick_skip)
+    def _step_physics(self, arenas: range, demoed: list[bool]) -> None:
+        for index, arena, has_demoed in zip(
+            arenas, self._arenas[arenas.start : arenas.stop], demoed, strict=False
+        ):
+            if has_demoed and self._somebody_returns(index):
+                self._step_tick_by_tick(index)
+            else:
+                arena.step(self.tick_skip)
+
+    def _somebody_returns(self, arena: int) -> bool:
+        """Whether a demolished car comes back in the next step."""
+        step = (self.tick_skip + 1) * self._arenas[arena].tick_time
+        states = (car.get_state() for car in self._cars[arena])
+        return any(state.is_demoed and state.demo_respawn_timer <= step for state in states)
+
+    def _step_tick_by_tick(self, arena: int) -> None:
+        """A step in which cars come back by a seed: RocketSim would draw their spots by the clock.
+
+        They must never be where the clock says, not even for a tick: what they did there would
+        stay in their wheels, and in the pads and cars that they met.
+        """
+        for _ in range(self.tick_skip):
+            for slot, car in zip(self._slots[arena], self._cars[arena], strict=True):
+                state = car.get_state()
+                if state.is_demoed and state.demo_respawn_timer <= self._arenas[arena].tick_time:
+                    seed = int(self._steps[arena]) * len(self.states.car_team) + slot
+                    car.respawn(seed=seed)
+            self._arenas[arena].step(1)
 
     def _read(self, arenas: range) -> None:
         """Copy what RocketSim knows of these arenas; `_unpack` makes states of it."""
@@ -199,12 +221,6 @@ class ArenaPool:
                 flips[first + slot] = row.item(0, _ON_GROUND) > 0 or _has_flip(car.get_state())
         # RocketSim's arrays lie column by column; joining their bytes is faster than concatenating
         self._raw_bytes[8 * at[arenas.start] : 8 * at[arenas.stop]] = b"".join(parts)  # pyright: ignore[reportArgumentType]
-
-    def _respawn(self, arena: int, slot: int) -> None:
-        """Place a car that is back from a demolition: RocketSim draws the spot by the clock."""
-        car = self._cars[arena][self._slots[arena].index(slot)]
-        car.respawn(seed=int(self._steps[arena]) * len(self.states.car_team) + slot)
-        self._update(arena)
 
     def set_state(self, arena: int, state: InitialState) -> None:
         """Place the ball, the cars and the pads of one arena: the start of an episode.
