@@ -3,7 +3,7 @@
 # Tensors stand where Stable-Baselines3's buffer has arrays
 # pyright: reportIncompatibleVariableOverride=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numba
@@ -102,6 +102,17 @@ class DeviceRolloutBuffer(RolloutBuffer):
             self.observations[: self.context] = latest
         self.cut_off[:] = 0
         self.pos, self.full = 0, False
+
+    def save(self) -> dict[str, np.ndarray]:
+        """What the next rollout looks back at, once this one is full: frames and episodes' ages."""
+        frames = self.observations[self.pos : self.pos + self.context]
+        return {"frames": frames.cpu().numpy(), "age": self._age.copy()}
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Begin with what `save` gave, of a buffer with as many agents and as much context."""
+        self.reset()
+        self.observations[: self.context] = torch.from_numpy(saved["frames"])
+        self._age[:] = saved["age"]
 
     def observe(self, observations: np.ndarray) -> Tensor:
         """Store what the agents see now, [N,...], and give it as it lies on the device."""

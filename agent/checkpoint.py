@@ -33,6 +33,7 @@ DOCUMENT = "checkpoint.json"
 POLICY = "policy.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 AUXILIARY = "auxiliary.safetensors"
+GAMES = "games.safetensors"
 
 _STEP_FOLDER = re.compile(r"step-(\d{12,})(-new)?")
 _REPLACEMENT = "-new"
@@ -69,6 +70,7 @@ class Checkpoint(NamedTuple):
     policy: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     auxiliary: dict[str, Tensor]
+    games: dict[str, Tensor]
 
 
 def save(
@@ -78,6 +80,7 @@ def save(
     policy: Mapping[str, Tensor],
     optimizer: Mapping[str, Tensor],
     auxiliary: Mapping[str, Tensor] | None = None,
+    games: Mapping[str, Tensor] | None = None,
     config: Mapping[str, Any],
     counters: Mapping[str, Any],
     versions: Mapping[str, Any],
@@ -94,6 +97,7 @@ def save(
         policy: `state_dict` of the policy.
         optimizer: What `optimizer_tensors` returns.
         auxiliary: What else is trained, weights and optimizer; a policy plays without it.
+        games: What the games under way go on from; without it they start anew.
         config: Settings of the run, as finite JSON values, like the next three.
         counters: Progress of the training.
         versions: Versions of the `observation`, the `action` and of `lucy`.
@@ -111,8 +115,9 @@ def save(
         directory.mkdir(parents=True, exist_ok=True)
         _tidy(directory)
         files = {POLICY: _to_bytes(policy), OPTIMIZER: _to_bytes(optimizer)}
-        if auxiliary:
-            files[AUXILIARY] = _to_bytes(auxiliary)
+        for name, tensors in ((AUXILIARY, auxiliary), (GAMES, games)):
+            if tensors:
+                files[name] = _to_bytes(tensors)
         document = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -181,6 +186,7 @@ def load(
         policy=_from_bytes(files[POLICY], device),
         optimizer=_from_bytes(files[OPTIMIZER], device),
         auxiliary=_from_bytes(files[AUXILIARY], device) if AUXILIARY in files else {},
+        games=_from_bytes(files[GAMES], "cpu") if GAMES in files else {},
     )
 
 

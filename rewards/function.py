@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from ..sim.memory import Memory
 from ..sim.state import GameStates
 from .combine import krc, weighted_sum
 from .fields import CAR, N_FIELDS, derive, gather, source_table
@@ -80,6 +81,14 @@ class RewardFunction:
     def set_progress(self, steps: int) -> None:
         """Set the weights to what their schedules say after so many agent-steps of training."""
         self._weight[:] = [term.weight_at(steps) for term in self._spec.terms]
+
+    @property
+    def memory(self) -> Memory:
+        """What the next step looks back at; not the statistics."""
+        kept = self._memory
+        cars = {"past": kept.past, "level": kept.level, "stateful": kept.stateful}
+        by_car = {name: array.transpose(2, 1, 0) for name, array in cars.items()}
+        return Memory({"first": kept.first}, by_car)
 
     def reset(self, states: GameStates, arenas: np.ndarray) -> None:
         """Begin an episode in these arenas of the pool, whose states are at its start."""

@@ -1,7 +1,10 @@
-"""`ArenaPool`: many RocketSim arenas stepped together. The only file that imports RocketSim."""
+"""`ArenaPool`: many RocketSim arenas stepped together.
+
+Only this file and `physics` import RocketSim.
+"""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +16,9 @@ import numpy as np
 import rlgym.rocket_league.sim
 import RocketSim
 
+from . import memory, physics
 from .constants import DOUBLE_JUMP_MAX_DELAY, N_BOOST_PADS, TICK_SKIP
+from .memory import Memory, Saved
 from .resets import InitialState
 from .state import GameStates, allocate, select, team_slots
 
@@ -33,6 +38,7 @@ _BALL_AT = _PADS_AT + N_BOOST_PADS
 _CARS_AT = _BALL_AT + 25
 _CAR_WIDTH = 36
 _ON_GROUND = 8  # of a car's columns
+_GIVEN = ("car_team", "car_mask")  # fields of the states that never change
 _COUNTERS = ("car_goals", "car_saves", "car_shots", "car_demos")  # in RocketSim's order
 
 # Arenas that a thread steps before it reads them: reading holds the GIL, so the other threads
@@ -111,6 +117,7 @@ class ArenaPool:
         ]
         self._steps = np.zeros(len(modes), np.int64)  # since the arena's initial state
         self._counted = np.zeros((*mask.shape, 4), np.int32)  # by cars of earlier episodes
+        self._scored = np.zeros((len(modes), 2), np.int32)  # before RocketSim began to count
         self._controls = _ControlsCache()
         widths = [_CARS_AT + _CAR_WIDTH * len(slots) for slots in self._slots]
         self._raw_at = np.concatenate([[0], np.cumsum(widths)])  # each arena's first row in _raw
@@ -147,16 +154,13 @@ class ArenaPool:
         states = chunk.states
         np.copyto(states.previous_action, actions[chunk.start : chunk.stop])
         self._set_controls(chunk)
+        self._steps[chunk.start : chunk.stop] += 1
+        demoed = states.car_is_demoed.any(axis=1).tolist()
         for first in range(chunk.start, chunk.stop, _BLOCK):
             block = range(first, min(first + _BLOCK, chunk.stop))
-            self._step_physics(block)
+            self._step_physics(block, demoed[first - chunk.start :])
             self._read(block)
-        was_demoed = states.car_is_demoed.copy()
         self._unpack(slice(chunk.start, chunk.stop), states)
-        self._steps[chunk.start : chunk.stop] += 1
-        if was_demoed.any():
-            for row, slot in np.argwhere(was_demoed & ~states.car_is_demoed).tolist():
-                self._respawn(chunk.start + row, slot)
         states.episode_start[:] = False
 
     def _update(self, arena: int) -> None:
@@ -171,6 +175,7 @@ class ArenaPool:
             self._raw_at[rows],
             self._has_flip[rows],
             self._counted[rows],
+            self._scored[rows],
             states,
         )
 
@@ -181,9 +186,34 @@ class ArenaPool:
             for car, slot in zip(self._cars[index], self._slots[index], strict=True):
                 car.set_controls(controls[row[slot]])
 
-    def _step_physics(self, arenas: range) -> None:
-        for arena in self._arenas[arenas.start : arenas.stop]:
-            arena.step(self.tick_skip)
+    def _step_physics(self, arenas: range, demoed: list[bool]) -> None:
+        for index, arena, has_demoed in zip(
+            arenas, self._arenas[arenas.start : arenas.stop], demoed, strict=False
+        ):
+            if has_demoed and self._somebody_returns(index):
+                self._step_tick_by_tick(index)
+            else:
+                arena.step(self.tick_skip)
+
+    def _somebody_returns(self, arena: int) -> bool:
+        """Whether a demolished car comes back in the next step."""
+        step = (self.tick_skip + 1) * self._arenas[arena].tick_time
+        states = (car.get_state() for car in self._cars[arena])
+        return any(state.is_demoed and state.demo_respawn_timer <= step for state in states)
+
+    def _step_tick_by_tick(self, arena: int) -> None:
+        """A step in which cars come back by a seed: RocketSim would draw their spots by the clock.
+
+        They must never be where the clock says, not even for a tick: what they did there would
+        stay in their wheels, and in the pads and cars that they met.
+        """
+        for _ in range(self.tick_skip):
+            for slot, car in zip(self._slots[arena], self._cars[arena], strict=True):
+                state = car.get_state()
+                if state.is_demoed and state.demo_respawn_timer <= self._arenas[arena].tick_time:
+                    seed = int(self._steps[arena]) * len(self.states.car_team) + slot
+                    car.respawn(seed=seed)
+            self._arenas[arena].step(1)
 
     def _read(self, arenas: range) -> None:
         """Copy what RocketSim knows of these arenas; `_unpack` makes states of it."""
@@ -199,12 +229,6 @@ class ArenaPool:
                 flips[first + slot] = row.item(0, _ON_GROUND) > 0 or _has_flip(car.get_state())
         # RocketSim's arrays lie column by column; joining their bytes is faster than concatenating
         self._raw_bytes[8 * at[arenas.start] : 8 * at[arenas.stop]] = b"".join(parts)  # pyright: ignore[reportArgumentType]
-
-    def _respawn(self, arena: int, slot: int) -> None:
-        """Place a car that is back from a demolition: RocketSim draws the spot by the clock."""
-        car = self._cars[arena][self._slots[arena].index(slot)]
-        car.respawn(seed=int(self._steps[arena]) * len(self.states.car_team) + slot)
-        self._update(arena)
 
     def set_state(self, arena: int, state: InitialState) -> None:
         """Place the ball, the cars and the pads of one arena: the start of an episode.
@@ -222,9 +246,7 @@ class ArenaPool:
                 f"arena {arena} has {n_cars} cars, the initial state {len(state.car_position)}"
             )
         self._steps[arena] = 0
-        for field, name in enumerate(_COUNTERS):
-            self._counted[arena, :, field] = getattr(self.states, name)[arena]
-        cars = self._cars[arena] = self._factory.renew(self._arenas[arena], self._teams[arena])
+        cars = self._renew_cars(arena)
         self._arenas[arena].ball.set_state(_ball_state(state))
         for row, car in enumerate(cars):
             car.set_state(_car_state(state, row))
@@ -234,6 +256,64 @@ class ArenaPool:
         self.states.car_ball_touched[arena] = False  # RocketSim's flag is the last step's
         self.states.previous_action[arena] = 0
         self.states.episode_start[arena] = True
+
+    def _renew_cars(self, arena: int) -> list[RocketSim.Car]:
+        """New cars, which count from zero."""
+        for field, name in enumerate(_COUNTERS):
+            self._counted[arena, :, field] = getattr(self.states, name)[arena]
+        self._cars[arena] = self._factory.renew(self._arenas[arena], self._teams[arena])
+        return self._cars[arena]
+
+    @property
+    def _memory(self) -> Memory:
+        fields = {
+            name: array for name, array in self.states._asdict().items() if name not in _GIVEN
+        }
+        cars = {name for name in fields if name.startswith("car_")} | {"previous_action"}
+        return Memory(
+            {name: array for name, array in fields.items() if name not in cars}
+            | {"steps": self._steps},
+            {name: fields[name] for name in cars},
+        )
+
+    def save(self) -> Saved:
+        """All that play goes on from: the states, and what RocketSim tells of its own.
+
+        RocketSim keeps more than it tells, such as the grip of a wheel, so play goes on
+        differently from what was saved unless it was restored here too.
+        """
+        balls, pads, cars = [], [], []
+        for arena, own_cars, own_pads in zip(self._arenas, self._cars, self._pads, strict=True):
+            index = {car.id: at for at, car in enumerate(own_cars)}
+            now = arena.tick_count
+            balls.append(physics.ball_row(arena.ball.get_state(), index))
+            pads.append([physics.pad_row(pad.get_state(), index) for pad in own_pads])
+            cars += [physics.car_row(car.get_state(), now, index) for car in own_cars]
+        rows = {"arena/ball": balls, "arena/pads": pads, "car/physics": cars}
+        saved = memory.save(self._memory, self.states.car_mask)
+        return saved | {name: np.array(values, np.float64) for name, values in rows.items()}
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Set all arenas to what `save` gave, of this pool or of one with the same modes.
+
+        Play is then the same in both, to the bit.
+        """
+        memory.restore(self._memory, self.states.car_mask, saved)
+        balls, pads = saved["arena/ball"].tolist(), saved["arena/pads"].tolist()
+        cars = iter(saved["car/physics"].tolist())
+        for index, arena in enumerate(self._arenas):
+            if arena.tick_count < physics.LONGEST_AGO:  # what happened cannot lie before its time
+                arena.step(physics.LONGEST_AGO)
+            new_cars = self._renew_cars(index)
+            ids, now = [car.id for car in new_cars], arena.tick_count
+            arena.ball.set_state(physics.ball_state(balls[index], ids))
+            for car in new_cars:
+                car.set_state(physics.car_state(next(cars), now, ids))
+            for pad, row in zip(self._pads[index], pads[index], strict=True):
+                pad.set_state(physics.pad_state(row, ids))
+            arena.get_gym_state()  # so that touches are told from here on
+            counted = (arena.blue_score, arena.orange_score)
+            self._scored[index] = self.states.score[index] - counted
 
     def close(self) -> None:
         """End the threads."""
@@ -370,12 +450,12 @@ def _pad_state(cooldown: float) -> RocketSim.BoostPadState:
 
 
 @numba.njit(cache=True, nogil=True)
-def _unpack(raw, raw_at, has_flip, counted, states):
+def _unpack(raw, raw_at, has_flip, counted, scored, states):
     """Spread RocketSim's rows over the fields of the states."""
     for a in range(len(raw_at)):
         row = raw[raw_at[a] :, 0]
-        states.score[a, 0] = np.int32(raw[raw_at[a] + 1, 0])
-        states.score[a, 1] = np.int32(raw[raw_at[a] + 1, 1])
+        states.score[a, 0] = scored[a, 0] + np.int32(raw[raw_at[a] + 1, 0])
+        states.score[a, 1] = scored[a, 1] + np.int32(raw[raw_at[a] + 1, 1])
         for pad in range(N_BOOST_PADS):
             states.boost_pad_active[a, pad] = row[_PADS_AT + pad] > 0.5
         for axis in range(3):

@@ -1,24 +1,33 @@
 """`Simulation`: physics, reward, observation and resets, stepped together for many agents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from . import memory
 from .actions import ActionTable
 from .engine import ArenaPool, Chunk
+from .memory import Memory, Saved
 from .observations import Observation
 from .resets import ResetSource
 from .state import GameStates, select
 from .statistics import GameStatistics, GameSums
 from .termination import EpisodeEnds
 
+_WORD = (1 << 64) - 1
+
 
 class Reward(Protocol):
     """What a simulation needs of a reward; `lucy.rewards.RewardFunction` is one."""
 
     total: np.ndarray  # [A,C] float32
+
+    @property
+    def memory(self) -> Memory:
+        """What its next step looks back at."""
+        ...
 
     def reset(self, states: GameStates, arenas: np.ndarray) -> None:
         """Begin an episode in these arenas."""
@@ -222,6 +231,50 @@ class Simulation:
         """What happened since the last call."""
         return Collected(self.statistics.collect(), self.reward.collect())
 
+    def save(self) -> Saved:
+        """All that the games go on from, but what `collect` and the learner count.
+
+        The games go on from what is returned here as well, through `restore`: RocketSim keeps
+        more than it tells, and only so do both go the same way.
+        """
+        saved = self._saved()
+        self.pool.restore(saved)
+        return saved
+
+    def restore(self, saved: Mapping[str, np.ndarray], turn: int) -> None:
+        """Go on from what `save` gave; what the agents see goes to `observations[turn]`.
+
+        Raises:
+            SavedError: it is that of other games.
+        """
+        memory.check(saved, self._saved())
+        self.pool.restore(saved)
+        memory.restore(self._memory, self.car_mask, saved)
+        for random, state in zip(self._random, saved["arena/random"], strict=True):
+            random.bit_generator.state = _generator_state(state)
+        observations = self.arrays.observations[turn]
+        for chunk in self.pool.chunks:
+            self._observe(chunk.states, slice(chunk.start, chunk.stop), observations)
+
+    def _saved(self) -> Saved:
+        saved = self.pool.save() | memory.save(self._memory, self.car_mask)
+        states = [_generator_words(random.bit_generator.state) for random in self._random]
+        return saved | {"arena/random": np.array(states, np.int64)}
+
+    @property
+    def _memory(self) -> Memory:
+        parts = {
+            "reward": self.reward.memory,
+            "observation": self.observation.memory,
+            "ends": self.ends.memory,
+            "statistics": self.statistics.memory,
+        }
+        gathered = Memory({}, {})
+        for part, kept in parts.items():
+            gathered.arenas.update({f"{part}.{name}": rows for name, rows in kept.arenas.items()})
+            gathered.cars.update({f"{part}.{name}": rows for name, rows in kept.cars.items()})
+        return gathered
+
     def close(self) -> None:
         """End the pool's threads."""
         self.pool.close()
@@ -254,3 +307,20 @@ class Simulation:
             row = slice(arena, arena + 1)
             self.observation.update(select(self.pool.states, row), row)
         self.reward.reset(self.pool.states, arenas)
+
+
+def _generator_words(state: Any) -> list[int]:
+    """A PCG64's state as six signed words."""
+    inner = state["state"]
+    numbers = (inner["state"], inner["inc"])
+    words = [number >> shift & _WORD for number in numbers for shift in (64, 0)]
+    signed = [word - (word >> 63 << 64) for word in words]
+    return [*signed, state["has_uint32"], state["uinteger"]]
+
+
+def _generator_state(words: np.ndarray) -> dict[str, Any]:
+    """The state that `_generator_words` took apart."""
+    numbers = [int(word) & _WORD for word in words]
+    inner = {"state": numbers[0] << 64 | numbers[1], "inc": numbers[2] << 64 | numbers[3]}
+    rest = {"has_uint32": numbers[4], "uinteger": numbers[5]}
+    return {"bit_generator": "PCG64", "state": inner, **rest}

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from .constants import BACK_NET_Y, GOAL_BACK_Z, GOAL_THRESHOLD_Y, STEPS_PER_SECOND
+from .memory import Memory
 from .state import GameStates
 
 
@@ -35,6 +36,11 @@ class GameStatistics:
         self._sums = GameSums(*(np.zeros(arenas) for _ in GameSums._fields))
         self._touched = np.zeros((arenas, cars), np.bool_)
         self._demoed = np.zeros((arenas, cars), np.bool_)
+
+    @property
+    def memory(self) -> Memory:
+        """What the next step looks back at; not the sums."""
+        return Memory({}, {"touched": self._touched, "demoed": self._demoed})
 
     def update(self, states: GameStates, rows: slice) -> None:
         """Take in one step of the arenas in `rows`, whose states are given."""

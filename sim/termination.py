@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from .constants import GOAL_THRESHOLD_Y, STEPS_PER_SECOND
+from .memory import Memory
 from .state import GameStates
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
@@ -32,6 +33,12 @@ class EpisodeEnds:
             max(1, round(timeout * STEPS_PER_SECOND)),
             max(1, round(no_touch_timeout * STEPS_PER_SECOND)),
         )
+
+    @property
+    def memory(self) -> Memory:
+        """The clocks."""
+        clocks = {"steps": self.steps, "steps_since_touch": self.steps_since_touch}
+        return Memory(clocks, {})
 
     def update(self, states: GameStates, rows: slice) -> np.ndarray:
         """Take in one step of the arenas in `rows`, whose states are given.

@@ -1,6 +1,6 @@
 """`RocketLeagueVecEnv`: a simulation as a Stable-Baselines3 VecEnv."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -78,6 +78,24 @@ class RocketLeagueVecEnv(VecEnv):
         self._lengths += 1
         infos = self._infos(dones) if dones.any() else self._no_infos
         return arrays.observations[self._turn], rewards, dones, infos
+
+    def save(self) -> dict[str, np.ndarray]:
+        """All that the episodes under way go on from; see `Simulation.save`."""
+        own = {"env/returns": self._returns.copy(), "env/lengths": self._lengths.copy()}
+        return self.simulation.save() | own
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Go on from what `save` gave; what the agents see: [N,rows,columns] float32.
+
+        Raises:
+            SavedError: it is that of other games.
+        """
+        own = ("env/returns", "env/lengths")
+        games = {name: array for name, array in saved.items() if name not in own}
+        self._turn = 1 - self._turn
+        self.simulation.restore(games, self._turn)
+        self._returns[:], self._lengths[:] = (saved[name] for name in own)
+        return self.simulation.arrays.observations[self._turn]
 
     def _infos(self, dones: np.ndarray) -> list[dict[str, Any]]:
         infos = list(self._no_infos)

@@ -7,7 +7,7 @@ process for every core steps faster than threads do.
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import Array
 from functools import reduce
 from multiprocessing.connection import Connection, wait
@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .actions import ActionTable
 from .engine import TEAM_SIZES, split
+from .memory import Saved
 from .simulation import AgentLayout, Collected, Simulation
 
 Build = Callable[[Sequence[str]], Simulation]
@@ -60,19 +62,19 @@ class SimulationWorkers:
         first_agent = np.concatenate([[0], np.cumsum(self.car_mask.sum(axis=1))])
         self.layout = AgentLayout(int(first_agent[-1]), len(action_table.nvec), observation)
         context = multiprocessing.get_context("spawn")  # the one that every system has
-        memory = context.RawArray("b", self.layout.n_bytes)
-        self.arrays = self.layout.arrays(memoryview(memory))
+        shared = context.RawArray("b", self.layout.n_bytes)
+        self.arrays = self.layout.arrays(memoryview(shared))
         self._shares = split(len(modes), processes)
+        self._agents = [slice(*first_agent[[start, stop]].tolist()) for start, stop in self._shares]
         self._connections: list[Connection] = []
         self._processes: list[Any] = []
         self._started = False
         (_, first), *others = self._shares
-        for start, stop in others:
+        for (start, stop), own in zip(others, self._agents[1:], strict=True):
             ours, theirs = context.Pipe()
-            agents = slice(int(first_agent[start]), int(first_agent[stop]))
             process = context.Process(
                 target=_serve,
-                args=(theirs, build, modes[start:stop], memory, self.layout, agents),
+                args=(theirs, build, modes[start:stop], shared, self.layout, own),
                 daemon=True,
             )
             process.start()
@@ -81,7 +83,7 @@ class SimulationWorkers:
             self._processes.append(process)
         try:
             self._here = build(modes[:first])
-            self._here.arrays = self.arrays.of(slice(0, int(first_agent[first])))
+            self._here.arrays = self.arrays.of(self._agents[0])
             self._await_start()
         except BaseException:
             self.close()
@@ -116,6 +118,21 @@ class SimulationWorkers:
     def collect(self) -> Collected:
         """See `Simulation`."""
         return reduce(add, self._ask("collect"))
+
+    def save(self) -> Saved:
+        """See `Simulation`."""
+        return memory.join(self._ask("save"))
+
+    def restore(self, saved: Mapping[str, np.ndarray], turn: int) -> None:
+        """See `Simulation`."""
+        first, *others = (
+            memory.part(saved, slice(*arenas), agents)
+            for arenas, agents in zip(self._shares, self._agents, strict=True)
+        )
+        self._here.restore(first, turn)  # which refuses what does not fit
+        for connection, share in zip(self._connections, others, strict=True):
+            self._send(connection, "restore", share, turn)
+        self._receive()
 
     def close(self) -> None:
         """End the processes."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..memory import Memory
 from ..state import GameStates
 
 MAX_PLAYERS = 6
@@ -47,6 +48,11 @@ class Observation(ABC):
     def agents(self, rows: slice) -> slice:
         """The agents (rows of an observation batch) of the arenas in `rows`."""
         return slice(int(self._first_agent[rows.start]), int(self._first_agent[rows.stop]))
+
+    @property
+    def memory(self) -> Memory:
+        """Its history."""
+        return Memory({}, {})
 
     @abstractmethod
     def update(self, states: GameStates, rows: slice) -> None:

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from ..constants import CAR_MAX_ANGULAR_SPEED, CAR_MAX_SPEED, ORANGE
+from ..memory import Memory
 from ..state import GameStates
 from .base import MAX_PLAYERS, Observation
 
@@ -43,6 +44,11 @@ class LucyObservation(Observation):
         """See `Observation`."""
         super().__init__(states, max_players)
         self.actions = np.zeros((*states.car_mask.shape, ACTION_STACK, 8), np.float32)
+
+    @property
+    def memory(self) -> Memory:
+        """See `Observation`."""
+        return Memory({}, {"actions": self.actions})
 
     def update(self, states: GameStates, rows: slice) -> None:
         """Take `previous_action` in as the newest; an episode's start clears the stack."""

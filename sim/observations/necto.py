@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from ..constants import N_BOOST_PADS, ORANGE, TICK_SKIP
+from ..memory import Memory
 from ..state import GameStates
 from .base import MAX_PLAYERS, Observation
 from .entities import (
@@ -64,6 +65,11 @@ class NectoObservation(Observation):
         self.pad_timers = np.zeros((arenas, N_BOOST_PADS))
         self.demo_timers = np.zeros((arenas, cars))
         self._demo_times = np.full(cars, _DEMO_TIME)
+
+    @property
+    def memory(self) -> Memory:
+        """See `Observation`."""
+        return Memory({"pad_timers": self.pad_timers}, {"demo_timers": self.demo_timers})
 
     def update(self, states: GameStates, rows: slice) -> None:
         """Let the timers run; an episode's start sets them back."""

@@ -421,6 +421,17 @@ def test_demolished_cars_come_back_where_they_did() -> None:
     np.testing.assert_array_equal(one["car_position"], other["car_position"])
 
 
+def test_a_car_that_comes_back_touches_nothing_on_the_way() -> None:
+    modes, spot = ["2v2"] * 8, (-2304, -4608, 17)  # one of the four where blue cars come back
+    initials = [ram(np.random.default_rng(arena), 2) for arena in range(8)]
+    for initial in initials:
+        initial.car_position[1] = spot
+    idle = [[np.zeros((4, 8), np.float32)] * 8] * (STEPS_TO_RESPAWN + 5)
+    one, other = (play(ArenaPool(modes), initials, idle) for _ in range(2))
+    assert one["car_is_demoed"][STEPS_TO_RESPAWN - 5, :, 0].all()
+    assert_same_play(one, other)
+
+
 def test_all_arenas_update_their_cars_in_the_same_order() -> None:
     initial = resets.kickoff(np.random.default_rng(0), 3)
     angle = np.arange(6) * np.pi / 3
