@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..rewards.drawing import FONT, LINE
+from ..rewards.drawing import FONT
 from .ablation_report import CURVES, Outcome, by_preset, smoothed
 
 # Okabe and Ito's, without black and yellow: told apart by everybody
@@ -28,8 +28,8 @@ def curves_figure(outcomes: Sequence[Outcome], title: str) -> go.Figure:
             for trace in _traces(preset, runs, metric, colour, dash):
                 trace.showlegend = trace.showlegend and panel == 0
                 figure.add_trace(trace, row=1 + panel // 2, col=1 + panel % 2)
-    figure.update_xaxes(title="agent-steps", gridcolor=LINE, griddash="dot", rangemode="tozero")
-    figure.update_yaxes(gridcolor=LINE, griddash="dot")
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(title="agent-steps", row=2)
     figure.update_layout(
         title=title,
         font=FONT,

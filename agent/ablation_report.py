@@ -1,6 +1,7 @@
 """What an ablation found: means and intervals over seeds, as one table and as curves."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ CURVES = {  # metric -> what it is called
 FIGURES = {  # figure -> what it is called, and its format
     "touches": ("touches a car and minute", ".1f"),
     "touches_mean": ("touches, mean over training", ".1f"),
-    "share_random": ("goals against random", ".1%"),
-    "share_chaser": ("goals against chaser", ".1%"),
+    "share_random": ("goals against random, %", ".1%"),
+    "share_chaser": ("goals against chaser, %", ".1%"),
     "explained_variance": ("explained variance", ".3f"),
     "entropy": ("entropy", ".2f"),
     "steps_per_second": ("steps/s", ",.0f"),
@@ -81,9 +82,13 @@ def bootstrap(values: Sequence[float]) -> Estimate:
         return Estimate(np.nan, np.nan, np.nan)
     if len(known) == 1:
         return Estimate(float(known[0]), np.nan, np.nan)
-    draws = np.random.default_rng(0).choice(known, (_DRAWS, len(known))).mean(axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5]).tolist()
+    low, high = np.percentile(known[_drawn(len(known))].mean(axis=1), [2.5, 97.5]).tolist()
     return Estimate(float(known.mean()), low, high)
+
+
+@cache
+def _drawn(values: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(values, size=(_DRAWS, values))
 
 
 def estimates(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Estimate]]:
@@ -178,10 +183,10 @@ def _goal_share(result: dict[str, Any]) -> float:
 
 
 def _text(estimate: Estimate, form: str) -> str:
-    mean, low, high = estimate
-    if np.isnan(mean):
+    mean, low, high = (f"{value:{form}}".removesuffix("%") for value in estimate)
+    if np.isnan(estimate.mean):
         return "?"
-    return f"{mean:{form}}" if np.isnan(low) else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+    return mean if np.isnan(estimate.low) else f"{mean} [{low}, {high}]"
 
 
 def _plain(value: float) -> float | None:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..sim.observations import N_COLUMNS, N_FEATURES
 from .config import AuxiliaryConfig, NetworkConfig
 from .perceiver import CrossAttention
 from .windows import WindowLSTM
@@ -25,7 +24,7 @@ class Segment(NamedTuple):
     rows: Tensor  # [F,n,E,W], its embedded key/value rows
     padded: Tensor  # [F,n,E] bool
     latent: Tensor  # [L,n,W], what the actor's heads see
-    observations: Tensor  # [F,n,1+E,64]
+    observations: Tensor  # [F,n,1+E,columns]
     rewards: Tensor  # [L,n]
     age: Tensor  # [L,n] int32, steps since the episode's start
 
@@ -36,19 +35,23 @@ class AuxiliaryTask(nn.Module):
     context = 0  # frames before the first step that it needs
 
 
-def build_tasks(config: AuxiliaryConfig, network: NetworkConfig, rows: int) -> nn.ModuleDict:
+def build_tasks(
+    config: AuxiliaryConfig, network: NetworkConfig, shape: tuple[int, ...], features: int
+) -> nn.ModuleDict:
     """The tasks whose weight is above 0, by name, with fresh weights.
 
     Args:
         config: weights and sizes.
         network: the actor's shape.
-        rows: of an observation, the query's among them.
+        shape: of an observation: rows, the query's among them, and columns.
+        features: columns that its key/value rows fill.
     """
+    rows, columns = shape
     makers = {
         "reward_prediction": lambda: RewardPrediction(network, config.reward_threshold),
-        "state_representation": lambda: StateRepresentation(network, rows - 1),
+        "state_representation": lambda: StateRepresentation(network, rows - 1, features),
         "latent_prediction": lambda: LatentPrediction(network, config.latent_steps),
-        "successor_features": lambda: SuccessorFeatures(network, rows),
+        "successor_features": lambda: SuccessorFeatures(network, rows * columns),
     }
     return nn.ModuleDict({name: makers[name]() for name in config.weights})
 
@@ -106,16 +109,17 @@ class StateRepresentation(AuxiliaryTask):
     since features can be negative. Source: Lucy-SKG, state representation.
     """
 
-    def __init__(self, network: NetworkConfig, entities: int) -> None:
-        """Rebuild so many rows, for an actor of this shape."""
+    def __init__(self, network: NetworkConfig, entities: int, features: int) -> None:
+        """Rebuild so many rows of so many features, for an actor of this shape."""
         super().__init__()
+        self.features = features
         self.front = Front(network)
         width = network.width
         sizes = [width, width, width // 4, max(width // 8, 1), width // 4, width, *[4 * width] * 2]
         layers: list[nn.Module] = []
         for size, following in itertools.pairwise(sizes):
             layers += [nn.Linear(size, following), nn.BatchNorm1d(following), nn.ReLU()]
-        self.autoencoder = nn.Sequential(*layers, nn.Linear(sizes[-1], entities * N_FEATURES))
+        self.autoencoder = nn.Sequential(*layers, nn.Linear(sizes[-1], entities * features))
 
     def forward(self, segment: Segment) -> Tensor:
         """Smooth L1."""
@@ -123,7 +127,7 @@ class StateRepresentation(AuxiliaryTask):
         embedded = (segment.query, segment.rows, segment.padded)
         seen = self.front(*(frames[-steps:] for frames in embedded))
         rebuilt = self.autoencoder(seen.flatten(0, 1))
-        rows = segment.observations[-steps:, :, 1:, :N_FEATURES]
+        rows = segment.observations[-steps:, :, 1:, : self.features]
         return functional.smooth_l1_loss(rebuilt.float(), rows.flatten(2).flatten(0, 1))
 
 
@@ -159,10 +163,9 @@ class SuccessorFeatures(AuxiliaryTask):
     features: Tensor
     thresholds: Tensor
 
-    def __init__(self, network: NetworkConfig, rows: int) -> None:
-        """Predict for an actor of this shape, with observations of so many rows."""
+    def __init__(self, network: NetworkConfig, size: int) -> None:
+        """Predict for an actor of this shape, with observations of so many numbers."""
         super().__init__()
-        size = rows * N_COLUMNS
         self.register_buffer("features", torch.randn(size, _CUMULANTS) / size**0.5)
         self.register_buffer("thresholds", torch.randn(_CUMULANTS) * 0.1)
         self.predict = _two_layers(network.width, _CUMULANTS)

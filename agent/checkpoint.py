@@ -168,15 +168,7 @@ def load(
     """
     path = _resolve(path)
     document, files = _read(path)
-    for name, version in (expected_versions or {}).items():
-        saved = document["versions"].get(name)
-        if saved != version:
-            raise CheckpointError(
-                path,
-                f"{name} version {version!r}, the one this Lucy uses",
-                f"the checkpoint was trained with {name} version {saved!r}",
-                f"Use the Lucy that saved it ({document['versions'].get('lucy')}), or train anew.",
-            )
+    check_versions(path, document["versions"], expected_versions or {})
     return Checkpoint(
         path=path,
         config=document["config"],
@@ -188,6 +180,30 @@ def load(
         auxiliary=_from_bytes(files[AUXILIARY], device) if AUXILIARY in files else {},
         games=_from_bytes(files[GAMES], "cpu") if GAMES in files else {},
     )
+
+
+def check_versions(
+    path: Path, versions: Mapping[str, Any], expected: Mapping[str, str | int]
+) -> None:
+    """See that a checkpoint has the versions it must have.
+
+    Args:
+        path: The checkpoint.
+        versions: `Checkpoint.versions`.
+        expected: Versions by name; others are not checked.
+
+    Raises:
+        CheckpointError: One is different.
+    """
+    for name, version in expected.items():
+        saved = versions.get(name)
+        if saved != version:
+            raise CheckpointError(
+                path,
+                f"{name} version {version!r}, the one this Lucy uses",
+                f"the checkpoint was trained with {name} version {saved!r}",
+                f"Use the Lucy that saved it ({versions.get('lucy')}), or train anew.",
+            )
 
 
 def newest(directory: Path) -> Path | None:

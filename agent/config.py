@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..rewards.spec import RewardSpecError, load_spec, suggest
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES
+from ..sim.observations import ACTION_STACK, Observation, observation_kind
 from ..sim.resets import FILE_SOURCES, SOURCES, check_weights
 from .errors import LucyError
 
@@ -34,6 +35,10 @@ class EnvironmentConfig(_Section):
         None, ge=1, description="that play the games; default: one a processor"
     )
     reward: str
+    observation: str = "lucy"
+    action_stack: int = Field(
+        default=ACTION_STACK, description="latest actions that Lucy's observation shows, 0 to 5"
+    )
     action_table: str = "kbm"
     resets: dict[str, float]
     replays: str | None = Field(None, description="recordings for the reset source `replays`")
@@ -62,6 +67,11 @@ class EnvironmentConfig(_Section):
         return resets
 
     @model_validator(mode="after")
+    def _observation_exists(self) -> "EnvironmentConfig":
+        observation_kind(self.observation, self.action_stack)
+        return self
+
+    @model_validator(mode="after")
     def _something_is_drawn(self) -> "EnvironmentConfig":
         if not sum(self.drawn_resets.values()):
             raise ValueError(
@@ -69,6 +79,11 @@ class EnvironmentConfig(_Section):
                 "of recordings, or give another source a weight"
             )
         return self
+
+    @property
+    def observation_kind(self) -> type[Observation]:
+        """What every car sees."""
+        return observation_kind(self.observation, self.action_stack)
 
     @property
     def drawn_resets(self) -> dict[str, float]:

@@ -6,7 +6,6 @@ from functools import partial
 
 from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
-from ..sim.observations import LucyObservation
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import SimulationWorkers
 from .config import EnvironmentConfig, TrainConfig
@@ -30,7 +29,7 @@ def build_env(settings: EnvironmentConfig, seed: int) -> RocketLeagueVecEnv:
         build,
         settings.modes,
         ACTION_TABLES[settings.action_table],
-        LucyObservation.shape_for(max_players(settings)),
+        settings.observation_kind.shape_for(max_players(settings)),
         processes,
     )
     return RocketLeagueVecEnv(workers, seed)

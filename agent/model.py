@@ -18,5 +18,9 @@ def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.devi
         learner=config.learner,
         seed=config.seed,
         device=device,
-        policy_kwargs={"network": config.network, "action_table": env.simulation.action_table},
+        policy_kwargs={
+            "network": config.network,
+            "action_table": env.simulation.action_table,
+            "row_features": config.environment.observation_kind.n_features,
+        },
     )

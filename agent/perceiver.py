@@ -4,25 +4,27 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..sim.observations import ACTION_STACK, N_FEATURES
 from .attention import attend
-
-QUERY_FEATURES = N_FEATURES + 8 * ACTION_STACK
 
 
 class Rows(NamedTuple):
     """An observation taken apart: B samples of E key/value rows."""
 
-    query: Tensor  # [B,63]
-    rows: Tensor  # [B,E,23]
+    query: Tensor  # [B,columns-1]
+    rows: Tensor  # [B,E,features]
     padded: Tensor  # [B,E] bool
 
 
-def split(observations: Tensor) -> Rows:
-    """Lucy observations [B,rows,64], taken apart once for all networks that read them."""
+def split(observations: Tensor, features: int) -> Rows:
+    """Observations [B,rows,columns], taken apart once for all networks that read them.
+
+    Args:
+        observations: row 0 the query; in the last column the mask.
+        features: columns that the key/value rows fill.
+    """
     return Rows(
-        observations[:, 0, :QUERY_FEATURES].contiguous(),
-        observations[:, 1:, :N_FEATURES].contiguous(),
+        observations[:, 0, :-1].contiguous(),
+        observations[:, 1:, :features].contiguous(),
         observations[:, 1:, -1] > 0.5,
     )
 
@@ -90,18 +92,28 @@ class Perceiver(nn.Module):
     Source: Lucy-SKG, section on the network: width 128, 2 blocks, 4 heads, 512 inside.
     """
 
-    def __init__(self, width: int, blocks: int, heads: int, feedforward: int) -> None:
+    def __init__(
+        self,
+        query_features: int,
+        row_features: int,
+        width: int,
+        blocks: int,
+        heads: int,
+        feedforward: int,
+    ) -> None:
         """Build with fresh weights.
 
         Args:
+            query_features: of the query.
+            row_features: of each key/value row.
             width: of the embeddings.
             blocks: how many.
             heads: of each attention.
             feedforward: width inside the feed-forward layers.
         """
         super().__init__()
-        self.embed_query = _embedding(QUERY_FEATURES, width)
-        self.embed_rows = _embedding(N_FEATURES, width)
+        self.embed_query = _embedding(query_features, width)
+        self.embed_rows = _embedding(row_features, width)
         self.blocks = nn.ModuleList(Block(width, heads, feedforward) for _ in range(blocks))
 
     def forward(self, observation: Rows) -> Tensor:

@@ -10,6 +10,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from ..sim.actions import ActionTable
+from ..sim.observations import N_FEATURES
 from .config import NetworkConfig
 from .distribution import PackedMultiCategorical
 from .perceiver import Perceiver, Rows, split
@@ -18,25 +19,31 @@ from .perceiver import Perceiver, Rows, split
 class ActorCritic(nn.Module):
     """The two networks between observation and heads, nothing shared."""
 
-    def __init__(self, network: NetworkConfig) -> None:
+    def __init__(self, network: NetworkConfig, query_features: int, row_features: int) -> None:
         """Build both with the same shape."""
         super().__init__()
+        self._row_features = row_features
         self.latent_dim_pi = self.latent_dim_vf = network.width
         shape = network.model_dump(exclude={"initial_odds"})
-        self.actor, self.critic = Perceiver(**shape), Perceiver(**shape)
+        features = (query_features, row_features)
+        self.actor, self.critic = Perceiver(*features, **shape), Perceiver(*features, **shape)
+
+    def split(self, observations: Tensor) -> Rows:
+        """[B,rows,columns], taken apart."""
+        return split(observations, self._row_features)
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """[B,rows,64] -> actor's and critic's [B,width]."""
-        rows = split(observations)
+        """[B,rows,columns] -> actor's and critic's [B,width]."""
+        rows = self.split(observations)
         return self.actor(rows), self.critic(rows)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
-        """[B,rows,64] -> [B,width]."""
-        return self.actor(split(observations))
+        """[B,rows,columns] -> [B,width]."""
+        return self.actor(self.split(observations))
 
     def forward_critic(self, observations: Tensor) -> Tensor:
-        """[B,rows,64] -> [B,width]."""
-        return self.critic(split(observations))
+        """[B,rows,columns] -> [B,width]."""
+        return self.critic(self.split(observations))
 
 
 class _AsIs(BaseFeaturesExtractor):
@@ -59,19 +66,21 @@ class LucyPolicy(ActorCriticPolicy):
         lr_schedule: Schedule,
         network: NetworkConfig,
         action_table: ActionTable,
+        row_features: int = N_FEATURES,
         **kwargs: Any,
     ) -> None:
         """Build with fresh weights.
 
         Args:
-            observation_space: Lucy observations, [rows,64].
+            observation_space: of one of Lucy's observations, [rows,columns].
             action_space: multi-discrete.
             lr_schedule: learning rate by remaining progress.
             network: shape of the Perceivers, and the odds that a fresh policy starts with.
             action_table: what the heads are called.
+            row_features: columns that an observation's key/value rows fill; default Lucy's.
             kwargs: of `ActorCriticPolicy`; Stable-Baselines3 fills them in.
         """
-        self.network = network
+        self.network, self.row_features = network, row_features
         super().__init__(
             observation_space,
             action_space,
@@ -88,7 +97,10 @@ class LucyPolicy(ActorCriticPolicy):
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.action_space, spaces.MultiDiscrete)
         self.action_dist = PackedMultiCategorical(self.action_space.nvec.tolist())
-        self.mlp_extractor = ActorCritic(self.network)  # pyright: ignore[reportAttributeAccessIssue]
+        shape = self.observation_space.shape
+        assert shape is not None
+        features = (shape[1] - 1, self.row_features)
+        self.mlp_extractor = ActorCritic(self.network, *features)  # pyright: ignore[reportAttributeAccessIssue]
 
     def evaluate_segment(
         self, observations: Tensor, actions: Tensor
@@ -96,7 +108,7 @@ class LucyPolicy(ActorCriticPolicy):
         """`evaluate_actions`, and on the way what auxiliary tasks learn from.
 
         Args:
-            observations: [F,n,rows,64] frames.
+            observations: [F,n,rows,columns] frames.
             actions: [L,n,heads], of the last L of them.
 
         Returns:
@@ -104,8 +116,8 @@ class LucyPolicy(ActorCriticPolicy):
             [F,n,W] and rows [F,n,E,W], their mask [F,n,E], and its latents [L,n,W].
         """
         (frames, agents), steps = observations.shape[:2], len(actions)
-        rows = split(observations.flatten(0, 1))
         networks = self.mlp_extractor
+        rows = networks.split(observations.flatten(0, 1))
         x, y = networks.actor.embed(rows)
         latest = slice((frames - steps) * agents, None)
         latent = networks.actor.attend(x[latest], y[latest], rows.padded[latest])
@@ -118,7 +130,7 @@ class LucyPolicy(ActorCriticPolicy):
         return (values, log_prob, entropy), (*embedded, latent.unflatten(0, (steps, agents)))  # type: ignore[return-value]
 
     def action_logits(self, observations: Tensor) -> Tensor:
-        """Unnormalised log-odds of every head's choices: [B,rows,64] -> [B,sum(nvec)]."""
+        """Unnormalised log-odds of every head's choices: [B,rows,columns] -> [B,sum(nvec)]."""
         with torch.no_grad():
             return self.action_net(self.mlp_extractor.forward_actor(observations))
 

@@ -157,8 +157,10 @@ class AuxPPO(PPO):
                 f"auxiliary tasks {list(self.auxiliary.weights)} learn from a LucyPolicy's "
                 f"embeddings, got {type(self.policy).__name__}: leave them out"
             )
-        rows = self.policy.observation_space.shape[0]  # type: ignore[index]
-        self.tasks = build_tasks(self.auxiliary, self.policy.network, rows).to(self.device)
+        shape = self.policy.observation_space.shape
+        assert shape is not None
+        tasks = build_tasks(self.auxiliary, self.policy.network, shape, self.policy.row_features)
+        self.tasks = tasks.to(self.device)
         self.tasks_optimizer = torch.optim.Adam(
             self.tasks.parameters(), self.lr_schedule(1), eps=1e-5, fused=True
         )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import split
-from ..sim.observations import LucyObservation
 from ..sim.simulation import AgentLayout, Collected
 from ..sim.workers import car_mask
 from .buffer import Rollout
@@ -63,7 +62,7 @@ class RolloutWorkers(ABC):
         self.layout = AgentLayout(
             first[-1],
             len(self.action_table.nvec),
-            LucyObservation.shape_for(max_players(settings)),
+            settings.observation_kind.shape_for(max_players(settings)),
         )
         self.arrays = self.layout.arrays(memoryview(bytearray(self.layout.n_bytes)))
         self.shares = [

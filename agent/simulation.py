@@ -10,7 +10,6 @@ from ..rewards.function import RewardFunction
 from ..rewards.spec import RewardSpec
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES, ArenaPool
-from ..sim.observations import LucyObservation
 from ..sim.simulation import Simulation
 from ..sim.termination import EpisodeEnds
 from .config import EnvironmentConfig
@@ -25,7 +24,7 @@ def build_simulation(
     return Simulation(
         pool,
         RewardFunction(reward, pool.states),
-        LucyObservation(pool.states, max_players(settings)),
+        settings.observation_kind(pool.states, max_players(settings)),
         ACTION_TABLES[settings.action_table],
         build_resets(settings),
         EpisodeEnds(len(modes), settings.timeout, settings.no_touch_timeout),

@@ -13,7 +13,6 @@ from stable_baselines3.common.callbacks import CallbackList
 from torch import Tensor
 
 from ..rewards.spec import load_spec
-from ..sim.observations import LucyObservation
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import WorkerError
 from . import checkpoint
@@ -40,7 +39,7 @@ class TrainResult(NamedTuple):
 def versions(config: TrainConfig) -> dict[str, str]:
     """What a checkpoint must agree with to be used."""
     return {
-        "observation": LucyObservation.version,
+        "observation": config.environment.observation_kind.version,
         "action": config.environment.action_table,
         "lucy": version("lucy-skg"),
     }

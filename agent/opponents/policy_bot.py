@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ...sim.actions import ACTION_TABLES
-from ...sim.observations import N_COLUMNS, LucyObservation
+from ...sim.observations import ACTION_STACK, LucyObservation, Observation, observation_kind
 from .. import checkpoint
 from ..config import NetworkConfig
 from ..policy import LucyPolicy
@@ -19,7 +19,13 @@ class PolicyBot(NetworkBot):
     """Plays a policy, sampling its actions or taking the likeliest."""
 
     def __init__(
-        self, name: str, policy: LucyPolicy, action_table: str, *, deterministic: bool = False
+        self,
+        name: str,
+        policy: LucyPolicy,
+        action_table: str,
+        observation: type[Observation] = LucyObservation,
+        *,
+        deterministic: bool = False,
     ) -> None:
         """Play this policy.
 
@@ -27,6 +33,7 @@ class PolicyBot(NetworkBot):
             name: of the bot.
             policy: its network.
             action_table: what the network's choices mean.
+            observation: what it sees.
             deterministic: take every head's likeliest choice instead of sampling.
         """
         policy.set_training_mode(False)
@@ -37,18 +44,22 @@ class PolicyBot(NetworkBot):
             )
 
         sharpness = math.inf if deterministic else 1.0
-        super().__init__(name, network, LucyObservation, ACTION_TABLES[action_table], sharpness)
+        super().__init__(name, network, observation, ACTION_TABLES[action_table], sharpness)
 
 
-def untrained_policy(network: NetworkConfig, action_table: str) -> LucyPolicy:
+def untrained_policy(
+    network: NetworkConfig, action_table: str, observation: type[Observation] = LucyObservation
+) -> LucyPolicy:
     """A network with fresh weights."""
     table = ACTION_TABLES[action_table]
+    shape = (1, observation.n_columns)  # any number of rows
     return LucyPolicy(
-        gymnasium.spaces.Box(-np.inf, np.inf, (1, N_COLUMNS), np.float32),  # any number of rows
+        gymnasium.spaces.Box(-np.inf, np.inf, shape, np.float32),
         gymnasium.spaces.MultiDiscrete(table.nvec),
         lambda _: 0.0,  # it does not learn here
         network=network,
         action_table=table,
+        row_features=observation.n_features,
     )
 
 
@@ -62,10 +73,17 @@ def checkpoint_bot(path: Path, *, deterministic: bool = False) -> PolicyBot:
     Raises:
         CheckpointError: it is missing, broken or foreign, or of other versions.
     """
-    loaded = checkpoint.load(path, expected_versions={"observation": LucyObservation.version})
+    loaded = checkpoint.load(path)
+    seen = loaded.config["environment"]
+    # An older Lucy had one observation, and did not say so
+    observation = observation_kind(
+        seen.get("observation", "lucy"), seen.get("action_stack", ACTION_STACK)
+    )
+    expected = {"observation": observation.version}
+    checkpoint.check_versions(loaded.path, loaded.versions, expected)
     table = loaded.versions["action"]
     # No more of the config is read than playing takes: its other settings may be of another time
     network = NetworkConfig.model_validate(loaded.config["network"])
-    policy = untrained_policy(network, table)
+    policy = untrained_policy(network, table, observation)
     checkpoint.load_policy_tensors(policy, loaded.policy, source=loaded.path)
-    return PolicyBot(str(path), policy, table, deterministic=deterministic)
+    return PolicyBot(str(path), policy, table, observation, deterministic=deterministic)

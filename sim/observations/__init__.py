@@ -11,6 +11,31 @@ OBSERVATIONS: dict[str, type[Observation]] = {
     "nexto": NextoObservation,
 }
 
+
+def observation_kind(name: str, action_stack: int = ACTION_STACK) -> type[Observation]:
+    """The observation of this name.
+
+    Args:
+        name: one of `OBSERVATIONS`.
+        action_stack: how many of the latest actions Lucy's shows.
+
+    Raises:
+        ValueError: an unknown name, or another stack of actions than an observation can have.
+    """
+    if name not in OBSERVATIONS:
+        raise ValueError(f"unknown observation {name!r}: expected one of {list(OBSERVATIONS)}")
+    if not 0 <= action_stack <= ACTION_STACK:
+        raise ValueError(f"a stack of {action_stack} actions: expected 0 to {ACTION_STACK}")
+    if name == "lucy":
+        return LucyObservation.with_stack(action_stack)
+    if action_stack != ACTION_STACK:
+        raise ValueError(
+            f"a stack of {action_stack} actions is for Lucy's observation alone: leave it out "
+            f"with {name!r}"
+        )
+    return OBSERVATIONS[name]
+
+
 __all__ = [
     "ACTION_STACK",
     "MAX_PLAYERS",
@@ -21,4 +46,5 @@ __all__ = [
     "NectoObservation",
     "NextoObservation",
     "Observation",
+    "observation_kind",
 ]

@@ -21,6 +21,7 @@ class Observation(ABC):
 
     version: ClassVar[str]
     n_columns: ClassVar[int]
+    n_features: ClassVar[int]  # columns that key/value rows fill; the query's are all but the mask
     n_other_rows: ClassVar[int]  # rows beside those of the players
 
     def __init__(self, states: GameStates, max_players: int = MAX_PLAYERS) -> None:

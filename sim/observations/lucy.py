@@ -1,5 +1,8 @@
 """The Lucy observation: one matrix a player, written in place by a Numba kernel."""
 
+from functools import cache
+from typing import ClassVar
+
 import numba
 import numpy as np
 
@@ -32,18 +35,35 @@ class LucyObservation(Observation):
         23-62  the query's 5 latest actions, newest first
         63     mask
 
+    `with_stack` shows fewer actions, and has so many columns less.
+
     x and y are negated for orange, so every player attacks +y. Source: Lucy-SKG,
     section on observations, and its published code.
     """
 
     version = "lucy-1"
     n_columns = N_COLUMNS
+    n_features = N_FEATURES
     n_other_rows = 2
+    action_stack: ClassVar[int] = ACTION_STACK  # how many actions the query shows
 
     def __init__(self, states: GameStates, max_players: int = MAX_PLAYERS) -> None:
         """See `Observation`."""
         super().__init__(states, max_players)
-        self.actions = np.zeros((*states.car_mask.shape, ACTION_STACK, 8), np.float32)
+        self.actions = np.zeros((*states.car_mask.shape, self.action_stack, 8), np.float32)
+
+    @staticmethod
+    @cache
+    def with_stack(length: int) -> "type[LucyObservation]":
+        """The same with so many of the latest actions, 0 to 5."""
+        if length == ACTION_STACK:
+            return LucyObservation
+        own = {
+            "version": f"{LucyObservation.version}-stack-{length}",
+            "n_columns": N_FEATURES + 8 * length + 1,
+            "action_stack": length,
+        }
+        return type(f"LucyObservation{length}", (LucyObservation,), own)
 
     @property
     def memory(self) -> Memory:
@@ -53,7 +73,8 @@ class LucyObservation(Observation):
     def update(self, states: GameStates, rows: slice) -> None:
         """Take `previous_action` in as the newest; an episode's start clears the stack."""
         # A kernel takes microseconds to unpack a whole GameStates: more than this one runs
-        _push_actions(states.episode_start, states.previous_action, self.actions[rows])
+        if self.action_stack:
+            _push_actions(states.episode_start, states.previous_action, self.actions[rows])
 
     def build(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
         """See `Observation`."""
@@ -67,7 +88,7 @@ def _push_actions(starts, newest, actions):
             if starts[a]:
                 actions[a, c] = 0
                 continue
-            for age in range(ACTION_STACK - 1, 0, -1):
+            for age in range(actions.shape[2] - 1, 0, -1):
                 for i in range(8):
                     actions[a, c, age, i] = actions[a, c, age - 1, i]
             for i in range(8):
@@ -94,7 +115,7 @@ def _build_one(states, actions, a, c, out):
     query[1] = 1
     _write_car(states, a, c, turn, query)
     column = N_FEATURES
-    for age in range(ACTION_STACK):
+    for age in range(actions.shape[2]):
         for i in range(8):
             query[column] = actions[a, c, age, i]
             column += 1
@@ -118,7 +139,7 @@ def _build_one(states, actions, a, c, out):
         car[2] = 1 - car[1]
         _write_car(states, a, other, turn, car)
     for padded in range(row, out.shape[0]):
-        out[padded, N_COLUMNS - 1] = 1
+        out[padded, out.shape[1] - 1] = 1
     for row in range(2, out.shape[0]):
         for column in range(4, 10):
             out[row, column] -= query[column]

@@ -13,6 +13,7 @@ from .entities import (
     MASK,
     MATE,
     N_COLUMNS,
+    N_FEATURES,
     N_OTHER_ROWS,
     OPPONENT,
     POSITION,
@@ -54,6 +55,7 @@ class NectoObservation(Observation):
 
     version = "necto-1"
     n_columns = N_COLUMNS
+    n_features = N_FEATURES
     n_other_rows = N_OTHER_ROWS
 
     def __init__(self, states: GameStates, max_players: int = MAX_PLAYERS) -> None:

@@ -14,6 +14,7 @@ from .entities import (
     MASK,
     MATE,
     N_COLUMNS,
+    N_FEATURES,
     N_OTHER_ROWS,
     OPPONENT,
     POSITION,
@@ -52,6 +53,7 @@ class NextoObservation(Observation):
 
     version = "nexto-1"
     n_columns = N_COLUMNS
+    n_features = N_FEATURES
     n_other_rows = N_OTHER_ROWS
 
     def update(self, states: GameStates, rows: slice) -> None:

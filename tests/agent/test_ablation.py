@@ -181,8 +181,8 @@ def test_the_table_says_what_is_known() -> None:
     lines = rows(OUTCOMES, estimates(OUTCOMES))
     assert lines[0] == ["seeds", "2", "1"]
     assert lines[1] == ["touches a car and minute", "3.0 [2.0, 4.0]", "1.0"]
-    assert lines[3] == ["goals against random", "85.0% [80.0%, 90.0%]", "50.0%"]
-    assert lines[4] == ["goals against chaser", "?", "?"]
+    assert lines[3] == ["goals against random, %", "85.0 [80.0, 90.0]", "50.0"]
+    assert lines[4] == ["goals against chaser, %", "?", "?"]
     assert markdown("ab", lines).splitlines()[:3] == [
         "|  | a | b |",
         "| --- | --- | --- |",

@@ -82,7 +82,7 @@ def test_windows_have_the_right_gradient() -> None:
 @pytest.mark.parametrize("task", [RewardPrediction, LatentPrediction, SuccessorFeatures])
 def test_other_episodes_do_not_matter(task: type[nn.Module]) -> None:
     torch.manual_seed(0)
-    kinds = {RewardPrediction: 0.009, LatentPrediction: 2, SuccessorFeatures: ROWS}
+    kinds = {RewardPrediction: 0.009, LatentPrediction: 2, SuccessorFeatures: ROWS * 64}
     made, given, other = task(NETWORK, kinds[task]), segment(), segment(seed=1)
     given = given._replace(
         **{name: getattr(given, name)[2:] for name in Segment._fields}  # agent 1 begins an episode
@@ -112,7 +112,7 @@ def test_latents_are_compared_within_an_episode() -> None:
 
 def test_successor_features_follow_the_next_step() -> None:
     torch.manual_seed(0)
-    task, given = SuccessorFeatures(NETWORK, ROWS), segment()
+    task, given = SuccessorFeatures(NETWORK, ROWS * 64), segment()
     errors = []
     for t in range(STEPS - 1):
         for n in range(AGENTS):
@@ -128,7 +128,7 @@ def test_successor_features_follow_the_next_step() -> None:
 
 def test_state_representation_rebuilds_negative_features() -> None:
     torch.manual_seed(0)
-    task = StateRepresentation(NETWORK, ROWS - 1)
+    task = StateRepresentation(NETWORK, ROWS - 1, 23)
     given = segment(context=0)
     given = given._replace(observations=-given.observations.abs())
     optimizer = torch.optim.Adam(task.parameters(), 1e-2)

@@ -5,12 +5,19 @@ import pytest
 import torch
 from torch import nn
 
+from lucy.agent import perceiver
 from lucy.agent.config import NetworkConfig, load_preset
 from lucy.agent.environment import build_env
-from lucy.agent.perceiver import CrossAttention, Perceiver, split
+from lucy.agent.perceiver import CrossAttention, Perceiver, Rows
 from lucy.agent.policy import LucyPolicy
 from lucy.agent.train import build_model
 from lucy.sim.actions import ACTION_TABLES
+
+FEATURES = {"query_features": 63, "row_features": 23}
+
+
+def split(observations: torch.Tensor) -> Rows:
+    return perceiver.split(observations, 23)
 
 
 def observations(batch: int, rows: int, padded: int) -> torch.Tensor:
@@ -38,7 +45,7 @@ def test_cross_attention_equals_torchs_multihead_attention() -> None:
 
 def test_padded_rows_change_nothing() -> None:
     torch.manual_seed(0)
-    network = Perceiver(width=16, blocks=2, heads=4, feedforward=32)
+    network = Perceiver(**FEATURES, width=16, blocks=2, heads=4, feedforward=32)
     full = observations(4, rows=8, padded=4)
     other = full.clone()
     other[:, 4:, :-1] = torch.randn(4, 4, 63)
@@ -50,14 +57,16 @@ def test_padded_rows_change_nothing() -> None:
 
 def test_players_order_does_not_matter() -> None:
     torch.manual_seed(0)
-    network = Perceiver(width=16, blocks=1, heads=2, feedforward=32)
+    network = Perceiver(**FEATURES, width=16, blocks=1, heads=2, feedforward=32)
     rows = observations(4, rows=5, padded=0)
     torch.testing.assert_close(network(split(rows)), network(split(rows[:, [0, 4, 2, 1, 3]])))
 
 
 def test_published_size() -> None:
     config = load_preset("lucy-skg")
-    parameters = sum(p.numel() for p in Perceiver(**_shape(config.network)).parameters())
+    parameters = sum(
+        p.numel() for p in Perceiver(**FEATURES, **_shape(config.network)).parameters()
+    )
     assert 2 * parameters == pytest.approx(0.88e6, rel=0.01)
 
 

@@ -20,8 +20,10 @@ from lucy.agent import checkpoint
 from lucy.agent.checkpoint import CheckpointError
 from lucy.agent.config import ConfigError
 from lucy.agent.environment import build_env
+from lucy.agent.match import play
 from lucy.agent.metrics import read_metrics
 from lucy.agent.opponents.policy_bot import checkpoint_bot
+from lucy.agent.opponents.scripted import RandomBot
 from lucy.agent.run_dir import RunDirectory, RunDirectoryError
 from lucy.agent.train import build_model, restore, save, start_settings, train
 
@@ -264,6 +266,47 @@ def test_resuming_with_other_tasks_is_refused(auxiliary_run: Path, tmp_path: Pat
     changes = {"auxiliary.state_representation": 0.0, "steps": 256}
     with pytest.raises(CheckpointError, match=r"state_representation.*not in the model"):
         train(start_settings(run, "", changes, resume=True), run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("observation", "stack", "size"), [("lucy", 0, 23), ("lucy", 2, 39), ("necto", 5, 32)]
+)
+def test_other_observations_train_resume_and_play(
+    tmp_path: Path, observation: str, stack: int, size: int
+) -> None:
+    run = tmp_path / "run"
+    changes = {"environment__observation": observation, "environment__action_stack": stack}
+    train(tiny_config(steps=64, environment__processes=2, **ALL_TASKS, **changes), run)
+    assert weights(run)["mlp_extractor.actor.embed_query.0.weight"].shape[1] == size
+    config = start_settings(run, "", {"steps": 128}, resume=True)
+    assert train(config, run, resume=True).steps == 128
+    result = play(checkpoint_bot(run), RandomBot(), mode="2v2", games=2, seconds=2.0)
+    assert result.figures["touches"].shape == (2, 2)
+    other = {"environment.observation": "nexto", "environment.action_stack": 5, "steps": 256}
+    with pytest.raises(CheckpointError, match=r"observation version 'nexto-1'.*was trained with"):
+        train(start_settings(run, "", other, resume=True), run, resume=True)
+
+
+def test_checkpoints_that_name_no_observation_are_lucys(trained_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained_run, run)
+    newest = checkpoint.newest(run / "checkpoints")
+    assert newest is not None
+    old = checkpoint.load(newest)
+    for setting in ("observation", "action_stack"):
+        del old.config["environment"][setting]
+    checkpoint.save(
+        run / "checkpoints",
+        256,
+        policy=old.policy,
+        optimizer=old.optimizer,
+        config=old.config,
+        counters=old.counters | {"steps": 256},
+        versions=old.versions,
+        random_state=old.random_state,
+    )
+    checkpoint_bot(run)
+    assert start_settings(run, "", {}, resume=True) == tiny_config()
 
 
 def test_mixed_sizes_train_side_by_side(tmp_path: Path) -> None:

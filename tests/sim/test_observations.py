@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lucy.sim.observations import LucyObservation
+from lucy.sim.observations import OBSERVATIONS, LucyObservation, observation_kind
 from lucy.sim.state import GameStates, allocate, select, team_slots
 
 MIXED = ["1v1", "3v3", "2v2"]
@@ -141,6 +141,38 @@ def test_action_stack_has_the_newest_first_and_forgets_the_sixth(random_states: 
         push(observation, states)
     stack = build(observation, states)[:, 0, 23:63].reshape(4, 5, 8)
     np.testing.assert_array_equal(stack, np.broadcast_to([[7], [6], [5], [4], [3]], (4, 5, 8)))
+
+
+@pytest.mark.parametrize("length", range(6))
+def test_a_shorter_stack_leaves_the_oldest_actions_out(
+    length: int, random_states: Callable
+) -> None:
+    states = random_states(np.random.default_rng(3), MIXED)
+    short, full = LucyObservation.with_stack(length)(states), LucyObservation(states)
+    assert short.shape == (8, 24 + 8 * length)
+    for step in range(1, 8):
+        states.previous_action[:] = step
+        push(short, states)
+        push(full, states)
+    shown, whole = build(short, states), build(full, states)
+    np.testing.assert_array_equal(shown[:, :, :-1], whole[:, :, : 23 + 8 * length])
+    np.testing.assert_array_equal(shown[:, :, -1], whole[:, :, -1])
+
+
+def test_observations_are_chosen_by_name() -> None:
+    assert observation_kind("lucy") is LucyObservation
+    assert observation_kind("lucy", 2) is observation_kind("lucy", 2)
+    assert observation_kind("necto") is OBSERVATIONS["necto"]
+    versions = [observation_kind("lucy", length).version for length in range(6)]
+    assert versions[5] == LucyObservation.version
+    assert len(set(versions)) == 6
+    for (name, length), message in {
+        ("nekto", 5): "unknown observation 'nekto': expected one of .*'necto'",
+        ("lucy", 6): "a stack of 6 actions: expected 0 to 5",
+        ("necto", 0): "a stack of 0 actions is for Lucy's observation alone: leave it out with",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            observation_kind(name, length)
 
 
 def test_episode_start_clears_the_stack_of_its_arena_only(random_states: Callable) -> None:
