@@ -161,7 +161,7 @@ def load(
     Raises:
         CheckpointError: There is no such checkpoint or it cannot be used.
     """
-    path = _resolve(path)
+    path = resolve(path)
     document, files = _read(path)
     for name, version in (expected_versions or {}).items():
         saved = document["versions"].get(name)
@@ -181,6 +181,40 @@ def load(
         policy=_from_bytes(files[POLICY], device),
         optimizer=_from_bytes(files[OPTIMIZER], device),
         auxiliary=_from_bytes(files[AUXILIARY], device) if AUXILIARY in files else {},
+    )
+
+
+def resolve(path: Path) -> Path:
+    """Find the checkpoint that a user means by a path.
+
+    Args:
+        path: As in `load`.
+
+    Returns:
+        The folder of the checkpoint, which may still be damaged.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if not path.is_dir():
+        raise CheckpointError(
+            path,
+            "a checkpoint folder",
+            "it is not a folder" if path.exists() else "it does not exist",
+            "Pass an existing checkpoint, or the run directory that holds it.",
+        )
+    if (path / DOCUMENT).exists() or _STEP_FOLDER.fullmatch(path.name):
+        return path
+    nested = path / "checkpoints"
+    directory = nested if nested.is_dir() else path
+    if found := newest(directory):
+        return found
+    broken = len(step_folders(directory))
+    raise CheckpointError(
+        path,
+        f"a Lucy checkpoint with {DOCUMENT}, or a run directory with one",
+        f"all {broken} checkpoints in it are broken" if broken else "there is none in it",
+        "Pass a folder that `lucy train` saved.",
     )
 
 
@@ -434,30 +468,6 @@ def _sync_folder(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _resolve(path: Path) -> Path:
-    """Find the checkpoint that a user means by a path."""
-    if not path.is_dir():
-        raise CheckpointError(
-            path,
-            "a checkpoint folder",
-            "it is not a folder" if path.exists() else "it does not exist",
-            "Pass an existing checkpoint, or the run directory that holds it.",
-        )
-    if (path / DOCUMENT).exists() or _STEP_FOLDER.fullmatch(path.name):
-        return path
-    nested = path / "checkpoints"
-    directory = nested if nested.is_dir() else path
-    if found := newest(directory):
-        return found
-    broken = len(step_folders(directory))
-    raise CheckpointError(
-        path,
-        f"a Lucy checkpoint with {DOCUMENT}, or a run directory with one",
-        f"all {broken} checkpoints in it are broken" if broken else "there is none in it",
-        "Pass a folder that `lucy train` saved.",
-    )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
