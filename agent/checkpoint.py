@@ -495,7 +495,8 @@ def _sync_folder(path: Path) -> None:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read and verify all files of a checkpoint."""
     document = _read_document(path)
-    names = [POLICY, OPTIMIZER, *[AUXILIARY] * (AUXILIARY in document["files"])]
+    optional = [name for name in (AUXILIARY, GAMES) if name in document["files"]]
+    names = [POLICY, OPTIMIZER, *optional]
     files = {name: _read_file(path / name) for name in names}
     for name, data in files.items():
         listed, actual = document["files"][name], _fingerprint(data)

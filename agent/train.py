@@ -13,12 +13,14 @@ from stable_baselines3.common.callbacks import CallbackList
 from torch import Tensor
 
 from ..rewards.spec import load_spec
+from ..sim.memory import SavedError
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import WorkerError
 from . import checkpoint
 from .config import ConfigError, TrainConfig, change, load_preset
 from .environment import build_env, build_workers_env
 from .errors import LucyError
+from .games import restore_games, save_games
 from .metrics import RolloutMetrics, open_logger
 from .model import build_model
 from .ppo import AuxPPO
@@ -95,6 +97,7 @@ def train(
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
         CheckpointError: a checkpoint does not fit the config or cannot be written.
         NonFiniteLossError: see `AuxPPO.train`.
+        LucyError: the device's memory is too small; the message names the settings to lower.
     """
     console = console or Console(quiet=True)
     if notice := resets_notice(config.environment):
@@ -112,6 +115,8 @@ def train(
                 env.close()
         except WorkerError as error:
             raise LucyError(str(error)) from error
+        except torch.OutOfMemoryError as error:
+            raise LucyError(_out_of_memory(config, run_dir, device)) from error
 
 
 def _train(
@@ -125,8 +130,8 @@ def _train(
 ) -> TrainResult:
     model = build_model(config, env, device)
     if run.resume_from is not None:
-        restore(model, env, config, run.resume_from)
-        console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps.")
+        notice = restore(model, env, config, run.resume_from)
+        console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps. {notice}")
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
     logger = open_logger(run, model.num_timesteps)
     model.set_logger(logger)
@@ -164,6 +169,16 @@ def _train(
     return TrainResult(saved, steps, interruption.by_user)
 
 
+def _out_of_memory(config: TrainConfig, run_dir: Path, device: torch.device | None) -> str:
+    piece = config.learner.piece or config.ppo.batch_size
+    return (
+        f"{device} ran out of memory. Lower learner.piece (an update's samples at a time, now "
+        f"{piece}), or else environment.arenas (now {config.environment.arenas}) or ppo.n_steps "
+        f"(now {config.ppo.n_steps}), which the rollout's memory grows with: "
+        f"lucy train --resume --run-dir {run_dir} --set learner.piece={max(piece // 4, 1)}"
+    )
+
+
 def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
     """Write a checkpoint of the training into its run, and let old ones go.
 
@@ -177,6 +192,7 @@ def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
         policy=policy.state_dict(),
         optimizer=checkpoint.optimizer_tensors(policy.optimizer, policy),
         auxiliary=_task_tensors(model),
+        games=save_games(model, config),
         config=config.model_dump(mode="json"),
         counters={"steps": model.num_timesteps, "updates": model._n_updates},
         versions=versions(config),
@@ -212,8 +228,13 @@ def _restore_tasks(model: AuxPPO, loaded: checkpoint.Checkpoint) -> None:
         )
 
 
-def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
-    """Put model and random numbers where a checkpoint left them; the games start anew.
+def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> str:
+    """Put model, random numbers and games where a checkpoint left them.
+
+    Games that do not fit the config, or that it does not hold, start anew.
+
+    Returns:
+        Which of the two, for the user.
 
     Raises:
         CheckpointError: it does not fit the config.
@@ -230,9 +251,14 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
     model.num_timesteps = loaded.counters["steps"]
     model._n_updates = loaded.counters["updates"]
     checkpoint.restore_random_state(loaded.random_state)
-    # New episodes, but not those that the run began with
+    # Should there be new episodes, then not those that the run began with
     sequence = np.random.SeedSequence([config.seed, model.num_timesteps])
     env.seed(int(sequence.generate_state(1)[0]))
+    try:
+        restore_games(model, config, loaded.games, loaded.config)
+    except SavedError as error:
+        return f"The games start anew: {error}."
+    return "The games go on."
 
 
 def _saved_config(run_dir: Path) -> dict[str, Any]:

@@ -148,6 +148,17 @@ class AgentGames(Protocol):
         """What happened since the last call."""
         ...
 
+    def save(self) -> Saved:
+        """All that the games go on from, here too; nothing if that is not at hand."""
+        ...
+
+    def restore(self, saved: Mapping[str, np.ndarray], turn: int) -> None:
+        """Go on from what `save` gave; what the agents see goes to `observations[turn]`.
+
+        Raises:
+            SavedError: it is that of other games.
+        """
+
     def close(self) -> None:
         """End threads and processes."""
 
