@@ -43,7 +43,7 @@ _SETTINGS = (
     Setting("statistic", _ID.STATISTIC, "share"),
     Setting("source", _ID.SOURCE, ""),
     Setting("game", _ID.GAME, "0"),
-    Setting("spec", _ID.SPEC, ""),
+    Setting("spec", _ID.SPEC, DEFAULT),
     Setting("who", _ID.EPISODE, _EVERYBODY),
 )
 
