@@ -255,7 +255,7 @@ def _opened(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
         if games.empty:
             return problem(f"There are no games of {first} against {second} in {mode} any more.")
         goals = sources.matchups.goals(mode, bots)
-        seconds = float(games["seconds"].max())
+        seconds = float(games["seconds"].to_numpy().max())
         parts = [
             _score(games, bots),
             graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
@@ -298,7 +298,8 @@ def _recorded(
                 "played, and what each side earns."
             )
         ]
-    newest: Any = games[games["recording_id"].notna()].tail(1).to_dict("records")[0]
+    recorded: Any = games[games["recording_id"].notna()]
+    newest = recorded.tail(1).to_dict("records")[0]
     rows = [
         html.Tr(
             [
