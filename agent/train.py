@@ -21,6 +21,8 @@ from .config import ConfigError, TrainConfig, change, load_preset
 from .environment import build_env, build_workers_env
 from .errors import LucyError
 from .games import restore_games, save_games
+from .league.environment import LeagueVecEnv, build_league_env
+from .league.league import League
 from .metrics import RolloutMetrics, open_logger
 from .model import build_model
 from .ppo import AuxPPO
@@ -39,11 +41,15 @@ class TrainResult(NamedTuple):
 
 
 def versions(config: TrainConfig) -> dict[str, str]:
+    """What a checkpoint says of its making."""
+    return needed_versions(config) | {"lucy": version("lucy-skg")}
+
+
+def needed_versions(config: TrainConfig) -> dict[str, str]:
     """What a checkpoint must agree with to be used."""
     return {
         "observation": config.environment.observation_kind.version,
         "action": config.environment.action_table,
-        "lucy": version("lucy-skg"),
     }
 
 
@@ -104,12 +110,9 @@ def train(
         console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
         try:
-            if workers is None:
-                env = build_env(config.environment, config.seed)
-            else:
-                env = build_workers_env(config, workers, ray_address, console.print)
+            chosen = device or torch.device("cpu")
+            env = _build_env(config, run, chosen, workers, ray_address, console)
             try:
-                chosen = device or torch.device("cpu")
                 return _train(config, run, env, chosen, console, interruption, store)
             finally:
                 env.close()
@@ -117,6 +120,31 @@ def train(
             raise LucyError(str(error)) from error
         except torch.OutOfMemoryError as error:
             raise LucyError(_out_of_memory(config, run_dir, device)) from error
+
+
+def _build_env(
+    config: TrainConfig,
+    run: RunDirectory,
+    device: torch.device,
+    workers: int | None,
+    ray_address: str | None,
+    console: Console,
+) -> RocketLeagueVecEnv:
+    """The environment that is asked for.
+
+    Raises:
+        ConfigError: rollout workers and a league at once; see the functions that build it.
+    """
+    if workers is not None and config.league.share:
+        raise ConfigError(
+            f"league.share is {config.league.share}, and rollout workers play no league: train "
+            "without --workers, or with --set league.share=0"
+        )
+    if workers is not None:
+        return build_workers_env(config, workers, ray_address, console.print)
+    if config.league.share:
+        return build_league_env(config, run.checkpoints, needed_versions(config), device)
+    return build_env(config.environment, config.seed)
 
 
 def _train(
@@ -143,13 +171,24 @@ def _train(
         )
         logger.output_formats.append(store_writer)
     model.bad_batch_directory = run.path
+    league = env.league if isinstance(env, LeagueVecEnv) else None
     saved = run.resume_from
+    if league is not None:
+        console.print(league.cast.notice)
+        if saved is None:
+            saved = _first_past_self(model, config, run, league)
     steps = model.num_timesteps
 
     def log_and_save(model: AuxPPO) -> None:
         nonlocal saved, steps
+        if league is not None:
+            league.end_iteration(
+                checkpoint.step_name(model.num_timesteps), model.policy.state_dict()
+            )
+            for name, value in league.metrics().items():
+                model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)
-        saved, steps = save(model, config, run), model.num_timesteps
+        saved, steps = save(model, config, run, league), model.num_timesteps
 
     model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
@@ -179,7 +218,19 @@ def _out_of_memory(config: TrainConfig, run_dir: Path, device: torch.device | No
     )
 
 
-def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
+def _first_past_self(
+    model: AuxPPO, config: TrainConfig, run: RunDirectory, league: League
+) -> Path | None:
+    """Save the fresh policy, so that the league has somebody to begin with."""
+    if league.past is None:
+        return None
+    league.past.add(checkpoint.step_name(model.num_timesteps), model.policy.state_dict())
+    return save(model, config, run, league)
+
+
+def save(
+    model: AuxPPO, config: TrainConfig, run: RunDirectory, league: League | None = None
+) -> Path:
     """Write a checkpoint of the training into its run, and let old ones go.
 
     Raises:
@@ -194,12 +245,14 @@ def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
         auxiliary=_task_tensors(model),
         games=save_games(model, config),
         config=config.model_dump(mode="json"),
-        counters={"steps": model.num_timesteps, "updates": model._n_updates},
+        counters={"steps": model.num_timesteps, "updates": model._n_updates}
+        | ({} if league is None else {"league": league.state()}),
         versions=versions(config),
         random_state=checkpoint.capture_random_state(),
     )
     kept = config.checkpoints
-    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every)
+    needed = league.past.needed if league is not None and league.past is not None else ()
+    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every, needed)
     return path
 
 
@@ -239,9 +292,7 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
     Raises:
         CheckpointError: it does not fit the config.
     """
-    expected = versions(config)
-    del expected["lucy"]
-    loaded = checkpoint.load(path, model.device, expected)
+    loaded = checkpoint.load(path, model.device, needed_versions(config))
     checkpoint.load_policy_tensors(model.policy, loaded.policy, source=path)
     checkpoint.load_optimizer_tensors(
         model.policy.optimizer, model.policy, loaded.optimizer, source=path
@@ -250,6 +301,10 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
         _restore_tasks(model, loaded)
     model.num_timesteps = loaded.counters["steps"]
     model._n_updates = loaded.counters["updates"]
+    if isinstance(env, LeagueVecEnv):
+        folders = reversed(checkpoint.step_folders(path.parent))
+        before = [folder.name for folder in folders if folder.name <= path.name]
+        env.league.restore(loaded.counters.get("league"), before)
     checkpoint.restore_random_state(loaded.random_state)
     # Should there be new episodes, then not those that the run began with
     sequence = np.random.SeedSequence([config.seed, model.num_timesteps])
