@@ -615,5 +615,5 @@ def test_checkpoint_has_the_documented_fields(tmp_path: Path) -> None:
     assert document["files"].keys() == {POLICY, OPTIMIZER}
     assert document["files"][POLICY].keys() == {"size", "sha256"}
     assert document["save_index"] == 1
-    tensors = {"policy", "optimizer", "auxiliary"}
+    tensors = {"policy", "optimizer", "auxiliary", "games"}
     assert set(Checkpoint._fields) - {"path", *tensors} <= document.keys()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...sim.actions import ACTION_TABLES
+from ...sim.memory import SavedError
 from ...sim.observations import ball_forward
 from ...sim.simulation import Simulation
 from ...sim.vec_env import RocketLeagueVecEnv
@@ -62,6 +63,14 @@ class LeagueVecEnv(RocketLeagueVecEnv):
     def save(self) -> dict[str, np.ndarray]:
         """Nothing: opponents have memories of their own, so that resumed games start anew."""
         return {}
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> np.ndarray:
+        """There is nothing to go on from; see `save`.
+
+        Raises:
+            SavedError: always.
+        """
+        raise SavedError("a league begins games of its own")
 
 
 def build_league_env(
