@@ -54,6 +54,8 @@ class Database:
                     raise self._missing("the database is empty")
                 self._create()
             self._check(self._version())
+            if create:
+                self._add_missing_tables()
         except BaseException:
             self.close()
             raise
@@ -138,6 +140,13 @@ class Database:
         if self._url.get_backend_name() == "sqlite":
             self._patiently(use_wal)
         self.write(create)
+
+    def _add_missing_tables(self) -> None:
+        def missing(connection: Connection) -> set[str]:
+            return set(Table.metadata.tables) - set(inspect(connection).get_table_names())
+
+        if self.read(missing):
+            self.write(Table.metadata.create_all)
 
     def _patiently(self, work: Callable[[], T]) -> T:
         # SQLite itself waits, but where that could lead to a deadlock it refuses at once

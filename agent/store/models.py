@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-VERSION = 1  # of what follows; an older store needs a migration, written with the change
+# Of what follows; an older store needs a migration, written with the change. A table more is no
+# change: it is made when a store that lacks it is opened for writing.
+VERSION = 1
 
 
 class Table(DeclarativeBase):
@@ -81,6 +83,15 @@ class MatchRow(Table):
     second_goals: Mapped[int]
     figures: Mapped[dict[str, list[float]]] = mapped_column(JSON)
     recording_id: Mapped[int | None] = mapped_column(ForeignKey("recordings.id"))
+
+
+class PairingGame(Table):
+    """One game of a tournament, by what was paired and how it is played."""
+
+    __tablename__ = "pairing_games"
+    pairing: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    match_id: Mapped[int] = mapped_column(ForeignKey("matches.id"))
 
 
 class GoalRow(Table):

@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from .connection import Database
-from .models import GoalRow, MatchRow, RatingRow, RecordingRow, Run, RunIteration
+from .models import GoalRow, MatchRow, PairingGame, RatingRow, RecordingRow, Run, RunIteration
 from .packing import pack_components, pack_metrics, with_new
 from .values import Iteration, Match, Rating, RecordingEntry, RunStatus
 
@@ -89,7 +89,7 @@ class Store:
         Raises:
             StoreError: the database cannot be written.
         """
-        place = {"machine": platform.node(), "directory": str(directory.resolve())}
+        place = _place(directory)
         state = {
             "status": RunStatus.RUNNING,
             "device": device,
@@ -130,6 +130,49 @@ class Store:
         """
         matches = list(matches)
         return self.database.write(lambda c: [_add_match(c, match) for match in matches])
+
+    def pairing_games(self, pairing: str) -> dict[int, tuple[int, int]]:
+        """The games of a tournament's pairing: number -> goals of its first bot, and its second.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        query = (
+            select(PairingGame.number, MatchRow.first_goals, MatchRow.second_goals)
+            .join(MatchRow, MatchRow.id == PairingGame.match_id)
+            .where(PairingGame.pairing == pairing)
+        )
+        rows = self.database.read(lambda c: c.execute(query).all())
+        return {number: (first, second) for number, first, second in rows}
+
+    def add_pairing_games(self, pairing: str, games: Mapping[int, Match]) -> None:
+        """Add games of a tournament's pairing, but those that it has already.
+
+        Args:
+            pairing: up to 64 characters that stand for the bots and how they play.
+            games: by number.
+
+        Raises:
+            StoreError: the database cannot be written.
+        """
+
+        def add(connection: Connection) -> None:
+            numbers = select(PairingGame.number).where(PairingGame.pairing == pairing)
+            known = set(connection.scalars(numbers))
+            for number in sorted(games.keys() - known):
+                match = _add_match(connection, games[number])
+                row = {"pairing": pairing, "number": number, "match_id": match}
+                connection.execute(insert(PairingGame).values(row))
+
+        self.database.write(add)
+
+    def find_run(self, directory: Path) -> int | None:
+        """The newest run that was begun in this directory, on this machine.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        return self.database.read(lambda c: _newest_run(c, _place(directory)))
 
     def add_ratings(self, ratings: Iterable[Rating]) -> None:
         """Add what bots are rated at now.
@@ -189,6 +232,10 @@ class RunWriter:
         """
         change = update(Run).where(Run.id == self.id).values(status=status, updated=time.time())
         self._database.write(lambda c: c.execute(change))
+
+
+def _place(directory: Path) -> dict[str, str]:
+    return {"machine": platform.node(), "directory": str(directory.resolve())}
 
 
 def _newest_run(connection: Connection, place: Mapping[str, str]) -> int | None:
