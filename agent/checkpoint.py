@@ -166,7 +166,7 @@ def load(
     Raises:
         CheckpointError: There is no such checkpoint or it cannot be used.
     """
-    path = _resolve(path)
+    path = resolve(path)
     document, files = _read(path)
     check_versions(path, document["versions"], expected_versions or {})
     return Checkpoint(
@@ -204,6 +204,40 @@ def check_versions(
                 f"the checkpoint was trained with {name} version {saved!r}",
                 f"Use the Lucy that saved it ({versions.get('lucy')}), or train anew.",
             )
+
+
+def resolve(path: Path) -> Path:
+    """Find the checkpoint that a user means by a path.
+
+    Args:
+        path: As in `load`.
+
+    Returns:
+        The folder of the checkpoint, which may still be damaged.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if not path.is_dir():
+        raise CheckpointError(
+            path,
+            "a checkpoint folder",
+            "it is not a folder" if path.exists() else "it does not exist",
+            "Pass an existing checkpoint, or the run directory that holds it.",
+        )
+    if (path / DOCUMENT).exists() or _STEP_FOLDER.fullmatch(path.name):
+        return path
+    nested = path / "checkpoints"
+    directory = nested if nested.is_dir() else path
+    if found := newest(directory):
+        return found
+    broken = len(step_folders(directory))
+    raise CheckpointError(
+        path,
+        f"a Lucy checkpoint with {DOCUMENT}, or a run directory with one",
+        f"all {broken} checkpoints in it are broken" if broken else "there is none in it",
+        "Pass a folder that `lucy train` saved.",
+    )
 
 
 def newest(directory: Path) -> Path | None:
@@ -456,30 +490,6 @@ def _sync_folder(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _resolve(path: Path) -> Path:
-    """Find the checkpoint that a user means by a path."""
-    if not path.is_dir():
-        raise CheckpointError(
-            path,
-            "a checkpoint folder",
-            "it is not a folder" if path.exists() else "it does not exist",
-            "Pass an existing checkpoint, or the run directory that holds it.",
-        )
-    if (path / DOCUMENT).exists() or _STEP_FOLDER.fullmatch(path.name):
-        return path
-    nested = path / "checkpoints"
-    directory = nested if nested.is_dir() else path
-    if found := newest(directory):
-        return found
-    broken = len(step_folders(directory))
-    raise CheckpointError(
-        path,
-        f"a Lucy checkpoint with {DOCUMENT}, or a run directory with one",
-        f"all {broken} checkpoints in it are broken" if broken else "there is none in it",
-        "Pass a folder that `lucy train` saved.",
-    )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
