@@ -18,6 +18,7 @@ from .cli_bots import bots
 from .cli_dashboard import dashboard
 from .cli_rewards import rewards
 from .cli_rlbot import export, watch
+from .cli_tournament import tournament
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +36,7 @@ app.command()(ablate)
 app.command()(dashboard)
 app.add_typer(export, name="export")
 app.command()(watch)
+app.command()(tournament)
 
 console = Console()
 
