@@ -16,7 +16,7 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -259,7 +259,9 @@ def newest(directory: Path) -> Path | None:
     return None
 
 
-def prune(directory: Path, keep_newest: int, keep_every: int) -> None:
+def prune(
+    directory: Path, keep_newest: int, keep_every: int, spared: Collection[Path] = ()
+) -> None:
     """Delete old checkpoints: all but the newest ones and every so many-th of the others.
 
     Checkpoints are counted as they are saved, so one that is kept for good today is kept tomorrow.
@@ -269,6 +271,7 @@ def prune(directory: Path, keep_newest: int, keep_every: int) -> None:
         directory: The folder of the checkpoints of one run.
         keep_newest: How many of the newest whole checkpoints stay, at least 1.
         keep_every: Of the older ones each M-th saved stays; 0 keeps none of them.
+        spared: Folders that stay too, as long as they are named.
 
     Raises:
         ValueError: `keep_newest` or `keep_every` is too small.
@@ -283,7 +286,7 @@ def prune(directory: Path, keep_newest: int, keep_every: int) -> None:
             if kept < keep_newest:
                 _read(path)
                 kept += 1
-            elif not _is_kept_for_good(_read_document(path), keep_every):
+            elif path not in spared and not _is_kept_for_good(_read_document(path), keep_every):
                 _discard(path)
         except CheckpointError:
             continue  # perhaps a newer Lucy can read it: not ours to delete

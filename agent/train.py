@@ -1,7 +1,7 @@
 """`lucy train`: from a config to checkpoints, resumable at any moment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
 from .run_dir import RunDirectory
 from .store_writer import StoreWriter, stored
+from .training_rating import TrainingRating, check_anchors
 
 
 class TrainResult(NamedTuple):
@@ -94,9 +95,11 @@ def train(
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
         CheckpointError: a checkpoint does not fit the config or cannot be written.
+        BotError: there is no such anchor to rate against.
         NonFiniteLossError: see `AuxPPO.train`.
     """
     console = console or Console(quiet=True)
+    check_anchors(config.rating)
     if notice := resets_notice(config.environment):
         console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
@@ -141,10 +144,14 @@ def _train(
     saved = run.resume_from
     steps = model.num_timesteps
 
+    rating = TrainingRating(config, run, steps, console, store=store_writer)
+
     def log_and_save(model: AuxPPO) -> None:
         nonlocal saved, steps
+        rating.record(model.logger)
         model.logger.dump(model.num_timesteps)
-        saved, steps = save(model, config, run), model.num_timesteps
+        saved, steps = save(model, config, run, rating.spared), model.num_timesteps
+        rating.start(saved, steps)
 
     model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
@@ -160,12 +167,15 @@ def _train(
                 )
         finally:
             progress.close()
+            rating.close()
             model.logger.close()
     return TrainResult(saved, steps, interruption.by_user)
 
 
-def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
-    """Write a checkpoint of the training into its run, and let old ones go.
+def save(
+    model: AuxPPO, config: TrainConfig, run: RunDirectory, spared: Collection[Path] = ()
+) -> Path:
+    """Write a checkpoint of the training into its run, and let old ones go but those spared.
 
     Raises:
         CheckpointError: it cannot be written.
@@ -183,7 +193,7 @@ def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
         random_state=checkpoint.capture_random_state(),
     )
     kept = config.checkpoints
-    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every)
+    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every, spared)
     return path
 
 
