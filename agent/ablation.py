@@ -175,7 +175,8 @@ def compare(
 
     Args:
         runs: of the ablation; those that are not finished are left out.
-        games: five-minute games against each opponent. Those played before are kept.
+        games: five-minute games against each opponent. Those played before are kept; none
+            are played by a checkpoint that has seen more steps than are compared.
         directory: where the files go.
         console: gets the table.
         store: URL of the database that gets the games.
@@ -194,15 +195,7 @@ def compare(
             "leave --report out to train them, or ask for fewer --steps"
         )
     with Store.open(store) as kept:
-        outcomes = [
-            Outcome(
-                run.preset,
-                run.seed,
-                read_curve(run.directory, run.config.steps),
-                _play(run, games, console, kept),
-            )
-            for run in finished
-        ]
+        outcomes = [_outcome(run, games, console, kept) for run in finished]
     steps, found = finished[0].config.steps, estimates(outcomes)
     title = f"{steps:,} agent-steps; means and 95 % intervals over seeds; {games} games a pairing"
     lines = rows(outcomes, found)
@@ -213,6 +206,13 @@ def compare(
     page.write_text(text, "utf-8")
     console.print(f"Written: {', '.join(str(path) for path in (page, *pictures))}.")
     return {"steps": steps, "games": games, "presets": to_json(outcomes, found)}
+
+
+def _outcome(run: AblationRun, games: int, console: Console, store: Store) -> Outcome:
+    curve = read_curve(run.directory, run.config.steps)
+    # A checkpoint that has seen more steps than are compared would flatter its preset
+    played = _play(run, games, console, store) if run.steps == curve["steps"][-1] else {}
+    return Outcome(run.preset, run.seed, curve, played)
 
 
 def _draw(figure: Figure, directory: Path, console: Console) -> list[Path]:

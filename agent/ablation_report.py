@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     preset: str
     seed: int
     curve: dict[str, np.ndarray]  # `steps`, and metrics by name: a value an iteration
-    games: dict[str, dict[str, Any]]  # opponent -> as `match_report.to_json` gives it
+    games: dict[str, dict[str, Any]]  # opponent -> as `match_report.to_json` gives it, or none
 
     @property
     def figures(self) -> dict[str, float]:
@@ -54,8 +54,8 @@ class Outcome(NamedTuple):
         return {
             "touches": _latest(touches),
             "touches_mean": _mean_height(self.curve["steps"], touches),
-            "share_random": _goal_share(self.games["random"]),
-            "share_chaser": _goal_share(self.games["chaser"]),
+            "share_random": _goal_share(self.games.get("random")),
+            "share_chaser": _goal_share(self.games.get("chaser")),
             "explained_variance": _latest(self.curve["train/explained_variance"]),
             "entropy": _latest(self.curve["entropy"]),
             "steps_per_second": float(np.median(self.curve["time/overall_steps_per_second"])),
@@ -177,8 +177,8 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
     return np.asarray(around.mean())
 
 
-def _goal_share(result: dict[str, Any]) -> float:
-    own, others = result["goals"]
+def _goal_share(result: dict[str, Any] | None) -> float:
+    own, others = (0, 0) if result is None else result["goals"]
     return own / (own + others) if own + others else float("nan")
 
 

@@ -193,7 +193,8 @@ class DeviceRolloutBuffer(RolloutBuffer):
         """One epoch: the rollout in minibatches of pieces, in an order drawn from NumPy.
 
         Args:
-            batch_size: samples of a minibatch.
+            batch_size: samples of a minibatch; if it does not divide the rollout, minibatches
+                are of about this size and all alike, as a short one would be a noisy step.
             length: L, consecutive steps of an agent that stay together; divides T. With 1
                 the minibatches are Stable-Baselines3's.
         """
@@ -206,9 +207,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         context = self.context if length > 1 else 0
         frames = torch.arange(-context, length, device=self.device)[:, None] + self.context
         steps = torch.arange(length, device=self.device)[:, None]
-        for chosen in np.split(
-            order, range(batch_size // length, len(order), batch_size // length)
-        ):
+        for chosen in np.array_split(order, max(round(len(order) * length / batch_size), 1)):
             start = self._on_device(starts[chosen % len(starts)])
             agent = self._on_device(chosen // len(starts))
             at = (steps + start, agent)

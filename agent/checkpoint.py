@@ -109,7 +109,7 @@ def save(
     Raises:
         CheckpointError: Saving failed; the message names the newest checkpoint that is left.
     """
-    final = directory / f"step-{step:012d}"
+    final = directory / step_name(step)
     temporary = directory / f"{_TEMPORARY}{final.name}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -145,6 +145,11 @@ def save(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return final
+
+
+def step_name(step: int) -> str:
+    """The name of a checkpoint's folder after so many environment steps."""
+    return f"step-{step:012d}"
 
 
 def load(
@@ -259,10 +264,8 @@ def newest(directory: Path) -> Path | None:
     return None
 
 
-def prune(
-    directory: Path, keep_newest: int, keep_every: int, spared: Collection[Path] = ()
-) -> None:
-    """Delete old checkpoints: all but the newest ones and every so many-th of the others.
+def prune(directory: Path, keep_newest: int, keep_every: int, needed: Collection[str] = ()) -> None:
+    """Delete old checkpoints: all but the newest, every so many-th of the others and the needed.
 
     Checkpoints are counted as they are saved, so one that is kept for good today is kept tomorrow.
     Folders that this version cannot read are left alone and do not count as kept.
@@ -271,7 +274,7 @@ def prune(
         directory: The folder of the checkpoints of one run.
         keep_newest: How many of the newest whole checkpoints stay, at least 1.
         keep_every: Of the older ones each M-th saved stays; 0 keeps none of them.
-        spared: Folders that stay too, as long as they are named.
+        needed: Names of folders that stay in any case.
 
     Raises:
         ValueError: `keep_newest` or `keep_every` is too small.
@@ -286,7 +289,9 @@ def prune(
             if kept < keep_newest:
                 _read(path)
                 kept += 1
-            elif path not in spared and not _is_kept_for_good(_read_document(path), keep_every):
+            elif path.name not in needed and not _is_kept_for_good(
+                _read_document(path), keep_every
+            ):
                 _discard(path)
         except CheckpointError:
             continue  # perhaps a newer Lucy can read it: not ours to delete
@@ -498,7 +503,8 @@ def _sync_folder(path: Path) -> None:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read and verify all files of a checkpoint."""
     document = _read_document(path)
-    names = [POLICY, OPTIMIZER, *[AUXILIARY] * (AUXILIARY in document["files"])]
+    optional = [name for name in (AUXILIARY, GAMES) if name in document["files"]]
+    names = [POLICY, OPTIMIZER, *optional]
     files = {name: _read_file(path / name) for name in names}
     for name, data in files.items():
         listed, actual = document["files"][name], _fingerprint(data)

@@ -130,7 +130,7 @@ def train(
         check_url(store)
     console.print(
         f"Training {config.environment.mode} in {run_dir} on {chosen}: "
-        f"{config.environment.n_agents} agents, {config.rollout_size:,} samples an iteration."
+        f"{config.n_learners} agents, {config.rollout_size:,} samples an iteration."
     )
     result = run_training(
         config,

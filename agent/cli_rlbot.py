@@ -35,7 +35,9 @@ def export_rlbot(
 
 
 def watch(
-    blue: Annotated[str, typer.Argument(help="random, idle, chaser, a checkpoint or a run.")],
+    blue: Annotated[
+        str, typer.Argument(help="A bot (lucy bots list), a checkpoint, a run or module:function.")
+    ],
     orange: Annotated[str, typer.Argument(help="The other bot.")],
     mode: Annotated[Literal["1v1", "2v2", "3v3"], typer.Option(help="Cars a side.")] = "1v1",
     seed: Annotated[int, typer.Option(min=0, help="Of the game.")] = 0,

@@ -125,7 +125,7 @@ class PPOConfig(_Section):
     """Stable-Baselines3's PPO, by its names."""
 
     n_steps: int = Field(ge=2, description="steps of every agent in a rollout")
-    batch_size: int = Field(ge=2)
+    batch_size: int = Field(ge=2, description="with a league, which shortens rollouts, about")
     n_epochs: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     gamma: float = Field(ge=0, le=1)
@@ -207,6 +207,27 @@ class RatingConfig(_Section):
         return self
 
 
+class LeagueConfig(_Section):
+    """Opponents other than the learner itself, in a share of the arenas; off by default."""
+
+    share: float = Field(0.0, ge=0, le=1, description="of the arenas that the league has")
+    past: float = Field(1.0, ge=0, description="weight of the past selves among its opponents")
+    bots: dict[str, float] = Field({}, description="weights of bots among them, by name")
+    keep: int = Field(16, ge=1, description="past selves that may be met")
+    at_once: int = Field(4, ge=1, description="of which so many are drawn to play, in each mode")
+    refresh: int = Field(20, ge=1, description="iterations from one past self to the next")
+
+    @model_validator(mode="after")
+    def _somebody_plays(self) -> "LeagueConfig":
+        weights = [self.past, *self.bots.values()]
+        if min(weights) < 0 or not sum(weights):
+            raise ValueError(
+                f"league.past and league.bots are weights: expected 0 or more and not all 0, got "
+                f"past {self.past} and bots {self.bots}"
+            )
+        return self
+
+
 class TrainConfig(_Section):
     """A training: what `lucy train` runs, and what a checkpoint remembers."""
 
@@ -221,11 +242,24 @@ class TrainConfig(_Section):
         default_factory=lambda: CheckpointConfig.model_validate({})
     )
     rating: RatingConfig = Field(default_factory=lambda: RatingConfig.model_validate({}))
+    league: LeagueConfig = Field(default_factory=lambda: LeagueConfig.model_validate({}))
 
     @property
     def rollout_size(self) -> int:
         """Samples of one iteration."""
-        return self.ppo.n_steps * self.environment.n_agents
+        return self.ppo.n_steps * self.n_learners
+
+    @property
+    def n_learners(self) -> int:
+        """Cars that the learner drives: all but the opponents' in the league's arenas."""
+        league = self.environment.modes[self.environment.arenas - self.league_arenas :]
+        return self.environment.n_agents - sum(TEAM_SIZES[mode] for mode in league)
+
+    @property
+    def league_arenas(self) -> int:
+        """How many arenas the league has, which are the last ones."""
+        share, arenas = self.league.share, self.environment.arenas
+        return max(round(share * arenas), 1) if share else 0
 
     @model_validator(mode="after")
     def _odds_fit(self) -> "TrainConfig":
@@ -241,11 +275,11 @@ class TrainConfig(_Section):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "TrainConfig":
-        if self.rollout_size % self.ppo.batch_size:
+        if not self.league.share and self.rollout_size % self.ppo.batch_size:
             raise ValueError(
                 f"ppo.batch_size {self.ppo.batch_size} does not divide the rollout of "
                 f"{self.rollout_size} samples (ppo.n_steps {self.ppo.n_steps} x "
-                f"{self.environment.n_agents} agents): choose sizes that do"
+                f"{self.n_learners} agents): choose sizes that do"
             )
         return self
 

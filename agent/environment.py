@@ -6,6 +6,7 @@ from functools import partial
 
 from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
+from ..sim.simulation import Simulation
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import SimulationWorkers
 from .config import EnvironmentConfig, TrainConfig
@@ -20,19 +21,27 @@ def build_env(settings: EnvironmentConfig, seed: int) -> RocketLeagueVecEnv:
     Raises:
         ConfigError: see `build_resets`.
     """
+    return RocketLeagueVecEnv(build_simulations(settings), seed)
+
+
+def build_simulations(settings: EnvironmentConfig) -> Simulation | SimulationWorkers:
+    """All games of a config, in this process or in several.
+
+    Raises:
+        ConfigError: see `build_resets`.
+    """
     build = partial(build_simulation, settings, load_spec(settings.reward))
     processes = min(settings.processes or os.cpu_count() or 1, settings.arenas)
     if processes == 1:
-        return RocketLeagueVecEnv(build(settings.modes), seed)
+        return build(settings.modes)
     build_resets(settings)  # so that files which cannot serve are refused here, in one line
-    workers = SimulationWorkers(
+    return SimulationWorkers(
         build,
         settings.modes,
         ACTION_TABLES[settings.action_table],
         settings.observation_kind.shape_for(max_players(settings)),
         processes,
     )
-    return RocketLeagueVecEnv(workers, seed)
 
 
 def build_workers_env(

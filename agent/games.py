@@ -3,6 +3,7 @@
 import hashlib
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,66 +16,78 @@ from .config import TrainConfig
 from .ppo import AuxPPO
 
 _BUFFER, _MODEL = "buffer/", "model/"
-_IRRELEVANT = {"processes"}  # settings that the games do not depend on
+_REWARD = "reward"
+_FREE = {"processes"}  # settings of the environment that the games do not depend on
 
 
-def reward_fingerprint(config: TrainConfig) -> str:
-    """Stands for the text of the config's reward, of which the config has the name alone."""
-    text = load_spec(config.environment.reward).model_dump_json()
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def save_games(model: AuxPPO) -> dict[str, Tensor]:
-    """All that the next rollout depends on, but weights and random numbers.
+def save_games(model: AuxPPO, config: TrainConfig) -> dict[str, Tensor]:
+    """All that the next rollout depends on, but weights and the learner's random numbers.
 
     The training goes on from what is returned here as well: see `Simulation.save`.
+
+    Returns:
+        Arrays by name; none where rollout workers elsewhere play the games.
     """
     env = model.env
     assert isinstance(env, RocketLeagueVecEnv)
-    episodes = [(episode["r"], episode["l"]) for episode in model.ep_info_buffer or ()]
     arrays = env.save()
+    if not arrays:
+        return {}
+    episodes = [(episode["r"], episode["l"]) for episode in model.ep_info_buffer or ()]
     arrays |= {_BUFFER + name: array for name, array in model.rollout_buffer.save().items()}
     arrays[_MODEL + "episode_starts"] = np.asarray(model._last_episode_starts)
     arrays[_MODEL + "episodes"] = np.array(episodes, np.float64).reshape(-1, 2)
+    arrays[_REWARD] = _reward_fingerprint(config)
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def restore_games(model: AuxPPO, saved: Mapping[str, Tensor]) -> None:
+def restore_games(
+    model: AuxPPO, config: TrainConfig, saved: Mapping[str, Tensor], saved_config: Mapping[str, Any]
+) -> None:
     """Let the games go on where `save_games` left them.
 
+    Args:
+        model: has an environment of the config.
+        config: of the training now.
+        saved: what `save_games` gave.
+        saved_config: of the training then.
+
     Raises:
-        SavedError: They are other games than the model's.
+        SavedError: They are not this config's games; nothing has been changed.
     """
     env = model.env
     assert isinstance(env, RocketLeagueVecEnv)
+    if not saved:
+        raise SavedError("the checkpoint holds none")
+    _check_settings(config.model_dump(mode="json"), saved_config)
     arrays = {name: tensor.numpy() for name, tensor in saved.items()}
-    own = {name for name in arrays if name.startswith((_BUFFER, _MODEL))}
-    frames = arrays.get(_BUFFER + "frames")
-    expected = (model.rollout_buffer.context, *model.rollout_buffer.observations.shape[1:])
-    if frames is None or frames.shape != expected:
-        raise SavedError("auxiliary tasks look back at other frames")
-    model._last_obs = env.restore({name: arrays[name] for name in arrays.keys() - own})
-    model._last_episode_starts = arrays[_MODEL + "episode_starts"]
-    history = {name.removeprefix(_BUFFER): arrays[name] for name in own}
-    model.rollout_buffer.restore(history)
-    length = model._stats_window_size
-    model.ep_info_buffer = deque(
-        ({"r": r, "l": int(steps)} for r, steps in arrays[_MODEL + "episodes"].tolist()), length
-    )
+    if not np.array_equal(arrays.pop(_REWARD), _reward_fingerprint(config)):
+        raise SavedError(f"the file of environment.reward {config.environment.reward} has changed")
+    own = {name: arrays.pop(name) for name in [*arrays] if name.startswith((_BUFFER, _MODEL))}
+    buffer = model.rollout_buffer
+    if len(own[_BUFFER + "frames"]) != buffer.context:
+        raise SavedError("the auxiliary tasks look back at other frames")
+    model._last_obs = env.restore(arrays)
+    model._last_episode_starts = own[_MODEL + "episode_starts"]
+    buffer.restore({name: own[_BUFFER + name] for name in ("frames", "age")})
+    episodes = own[_MODEL + "episodes"].tolist()
+    latest = ({"r": reward, "l": int(steps)} for reward, steps in episodes)
+    model.ep_info_buffer = deque(latest, model._stats_window_size)
+    model.ep_success_buffer = deque(maxlen=model._stats_window_size)  # which it needs beside
 
 
-def changed_setting(saved: Mapping[str, object], config: TrainConfig) -> str | None:
-    """The first setting by which these are other games than those of a saved config."""
-    ours = config.model_dump(mode="json")
-    settings = [("seed", saved.get("seed"), ours["seed"])]
-    before = saved["environment"]
-    assert isinstance(before, dict)
-    settings += [
-        (f"environment.{name}", before.get(name), value)
-        for name, value in ours["environment"].items()
-        if name not in _IRRELEVANT
-    ]
-    for name, old, new in settings:
-        if old != new:
-            return f"{name} was {old} and is {new}"
-    return None
+def _check_settings(now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
+    """Make sure that these are the same games, and name the first setting by which not."""
+    pairs = {"seed": (then["seed"], now["seed"])}
+    for name, value in now["environment"].items():
+        if name not in _FREE:
+            pairs[f"environment.{name}"] = (then["environment"].get(name), value)
+    for name, (before, value) in pairs.items():
+        if before != value:
+            raise SavedError(f"{name} was {before} and is {value}")
+
+
+def _reward_fingerprint(config: TrainConfig) -> np.ndarray:
+    """Stands for the text of the config's reward, of which the config has the name alone."""
+    text = load_spec(config.environment.reward).model_dump_json()
+    return np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8).copy()

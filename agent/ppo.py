@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,7 +135,9 @@ class AuxPPO(PPO):
         kwargs.setdefault("rollout_buffer_class", DeviceRolloutBuffer)
         if self.auxiliary.reward_prediction:
             kwargs.setdefault("rollout_buffer_kwargs", {"context": RewardPrediction.context})
-        super().__init__(*args, **kwargs)
+        with warnings.catch_warnings():  # of short minibatches: ours are all alike
+            warnings.filterwarnings("ignore", "You have specified a mini-batch size")
+            super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
         super()._setup_model()

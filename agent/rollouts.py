@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import split
+from ..sim.memory import Saved, SavedError
 from ..sim.simulation import AgentLayout, Collected
 from ..sim.workers import car_mask
 from .buffer import Rollout
@@ -98,6 +99,18 @@ class RolloutWorkers(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the workers."""
+
+    def save(self) -> Saved:
+        """Nothing: the games are the workers' own."""
+        return {}
+
+    def restore(self, saved: Mapping[str, np.ndarray], turn: int) -> None:
+        """There is nothing to go on from; see `AgentGames`.
+
+        Raises:
+            SavedError: always.
+        """
+        raise SavedError("rollout workers play games of their own")
 
     def seed(self, streams: Sequence[np.random.SeedSequence]) -> None:
         """See `Simulation`."""

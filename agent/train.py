@@ -13,12 +13,16 @@ from stable_baselines3.common.callbacks import CallbackList
 from torch import Tensor
 
 from ..rewards.spec import load_spec
+from ..sim.memory import SavedError
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import WorkerError
 from . import checkpoint
 from .config import ConfigError, TrainConfig, change, load_preset
 from .environment import build_env, build_workers_env
 from .errors import LucyError
+from .games import restore_games, save_games
+from .league.environment import LeagueVecEnv, build_league_env
+from .league.league import League
 from .metrics import RolloutMetrics, open_logger
 from .model import build_model
 from .ppo import AuxPPO
@@ -38,11 +42,15 @@ class TrainResult(NamedTuple):
 
 
 def versions(config: TrainConfig) -> dict[str, str]:
+    """What a checkpoint says of its making."""
+    return needed_versions(config) | {"lucy": version("lucy-skg")}
+
+
+def needed_versions(config: TrainConfig) -> dict[str, str]:
     """What a checkpoint must agree with to be used."""
     return {
         "observation": config.environment.observation_kind.version,
         "action": config.environment.action_table,
-        "lucy": version("lucy-skg"),
     }
 
 
@@ -97,6 +105,7 @@ def train(
         CheckpointError: a checkpoint does not fit the config or cannot be written.
         BotError: there is no such anchor to rate against.
         NonFiniteLossError: see `AuxPPO.train`.
+        LucyError: the device's memory is too small; the message names the settings to lower.
     """
     console = console or Console(quiet=True)
     check_anchors(config.rating)
@@ -104,17 +113,41 @@ def train(
         console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
         try:
-            if workers is None:
-                env = build_env(config.environment, config.seed)
-            else:
-                env = build_workers_env(config, workers, ray_address, console.print)
+            chosen = device or torch.device("cpu")
+            env = _build_env(config, run, chosen, workers, ray_address, console)
             try:
-                chosen = device or torch.device("cpu")
                 return _train(config, run, env, chosen, console, interruption, store)
             finally:
                 env.close()
         except WorkerError as error:
             raise LucyError(str(error)) from error
+        except torch.OutOfMemoryError as error:
+            raise LucyError(_out_of_memory(config, run_dir, device)) from error
+
+
+def _build_env(
+    config: TrainConfig,
+    run: RunDirectory,
+    device: torch.device,
+    workers: int | None,
+    ray_address: str | None,
+    console: Console,
+) -> RocketLeagueVecEnv:
+    """The environment that is asked for.
+
+    Raises:
+        ConfigError: rollout workers and a league at once; see the functions that build it.
+    """
+    if workers is not None and config.league.share:
+        raise ConfigError(
+            f"league.share is {config.league.share}, and rollout workers play no league: train "
+            "without --workers, or with --set league.share=0"
+        )
+    if workers is not None:
+        return build_workers_env(config, workers, ray_address, console.print)
+    if config.league.share:
+        return build_league_env(config, run.checkpoints, needed_versions(config), device)
+    return build_env(config.environment, config.seed)
 
 
 def _train(
@@ -128,8 +161,8 @@ def _train(
 ) -> TrainResult:
     model = build_model(config, env, device)
     if run.resume_from is not None:
-        restore(model, env, config, run.resume_from)
-        console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps.")
+        notice = restore(model, env, config, run.resume_from)
+        console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps. {notice}")
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
     logger = open_logger(run, model.num_timesteps)
     model.set_logger(logger)
@@ -141,7 +174,12 @@ def _train(
         )
         logger.output_formats.append(store_writer)
     model.bad_batch_directory = run.path
+    league = env.league if isinstance(env, LeagueVecEnv) else None
     saved = run.resume_from
+    if league is not None:
+        console.print(league.cast.notice)
+        if saved is None:
+            saved = _first_past_self(model, config, run, league)
     steps = model.num_timesteps
 
     rating = TrainingRating(config, run, steps, console, store=store_writer)
@@ -149,8 +187,14 @@ def _train(
     def log_and_save(model: AuxPPO) -> None:
         nonlocal saved, steps
         rating.record(model.logger)
+        if league is not None:
+            league.end_iteration(
+                checkpoint.step_name(model.num_timesteps), model.policy.state_dict()
+            )
+            for name, value in league.metrics().items():
+                model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)
-        saved, steps = save(model, config, run, rating.spared), model.num_timesteps
+        saved, steps = save(model, config, run, league, rating.spared), model.num_timesteps
         rating.start(saved, steps)
 
     model.after_iteration = log_and_save
@@ -172,8 +216,32 @@ def _train(
     return TrainResult(saved, steps, interruption.by_user)
 
 
+def _out_of_memory(config: TrainConfig, run_dir: Path, device: torch.device | None) -> str:
+    piece = config.learner.piece or config.ppo.batch_size
+    return (
+        f"{device} ran out of memory. Lower learner.piece (an update's samples at a time, now "
+        f"{piece}), or else environment.arenas (now {config.environment.arenas}) or ppo.n_steps "
+        f"(now {config.ppo.n_steps}), which the rollout's memory grows with: "
+        f"lucy train --resume --run-dir {run_dir} --set learner.piece={max(piece // 4, 1)}"
+    )
+
+
+def _first_past_self(
+    model: AuxPPO, config: TrainConfig, run: RunDirectory, league: League
+) -> Path | None:
+    """Save the fresh policy, so that the league has somebody to begin with."""
+    if league.past is None:
+        return None
+    league.past.add(checkpoint.step_name(model.num_timesteps), model.policy.state_dict())
+    return save(model, config, run, league)
+
+
 def save(
-    model: AuxPPO, config: TrainConfig, run: RunDirectory, spared: Collection[Path] = ()
+    model: AuxPPO,
+    config: TrainConfig,
+    run: RunDirectory,
+    league: League | None = None,
+    spared: Collection[Path] = (),
 ) -> Path:
     """Write a checkpoint of the training into its run, and let old ones go but those spared.
 
@@ -187,13 +255,21 @@ def save(
         policy=policy.state_dict(),
         optimizer=checkpoint.optimizer_tensors(policy.optimizer, policy),
         auxiliary=_task_tensors(model),
+        games=save_games(model, config),
         config=config.model_dump(mode="json"),
-        counters={"steps": model.num_timesteps, "updates": model._n_updates},
+        counters={"steps": model.num_timesteps, "updates": model._n_updates}
+        | ({} if league is None else {"league": league.state()}),
         versions=versions(config),
         random_state=checkpoint.capture_random_state(),
     )
     kept = config.checkpoints
-    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every, spared)
+    needed = league.past.needed if league is not None and league.past is not None else ()
+    checkpoint.prune(
+        run.checkpoints,
+        kept.keep_newest,
+        kept.keep_every,
+        {*needed, *(path.name for path in spared)},
+    )
     return path
 
 
@@ -222,15 +298,18 @@ def _restore_tasks(model: AuxPPO, loaded: checkpoint.Checkpoint) -> None:
         )
 
 
-def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> None:
-    """Put model and random numbers where a checkpoint left them; the games start anew.
+def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: Path) -> str:
+    """Put model, random numbers and games where a checkpoint left them.
+
+    Games that do not fit the config, or that it does not hold, start anew.
+
+    Returns:
+        Which of the two, for the user.
 
     Raises:
         CheckpointError: it does not fit the config.
     """
-    expected = versions(config)
-    del expected["lucy"]
-    loaded = checkpoint.load(path, model.device, expected)
+    loaded = checkpoint.load(path, model.device, needed_versions(config))
     checkpoint.load_policy_tensors(model.policy, loaded.policy, source=path)
     checkpoint.load_optimizer_tensors(
         model.policy.optimizer, model.policy, loaded.optimizer, source=path
@@ -239,10 +318,19 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
         _restore_tasks(model, loaded)
     model.num_timesteps = loaded.counters["steps"]
     model._n_updates = loaded.counters["updates"]
+    if isinstance(env, LeagueVecEnv):
+        folders = reversed(checkpoint.step_folders(path.parent))
+        before = [folder.name for folder in folders if folder.name <= path.name]
+        env.league.restore(loaded.counters.get("league"), before)
     checkpoint.restore_random_state(loaded.random_state)
-    # New episodes, but not those that the run began with
+    # Should there be new episodes, then not those that the run began with
     sequence = np.random.SeedSequence([config.seed, model.num_timesteps])
     env.seed(int(sequence.generate_state(1)[0]))
+    try:
+        restore_games(model, config, loaded.games, loaded.config)
+    except SavedError as error:
+        return f"The games start anew: {error}."
+    return "The games go on."
 
 
 def _saved_config(run_dir: Path) -> dict[str, Any]:

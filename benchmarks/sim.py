@@ -245,7 +245,8 @@ class _Lucy:
         for cars, controls in zip(self.pool._cars, self._controls[batch], strict=True):
             for car, control in zip(cars, controls, strict=True):
                 car.set_controls(control)
-        self.pool.map(lambda chunk: self.pool._step_physics(range(chunk.start, chunk.stop)))
+        nobody = [False] * len(self.pool._cars)
+        self.pool.map(lambda chunk: self.pool._step_physics(range(chunk.start, chunk.stop), nobody))
 
 
 class _Stopwatch:

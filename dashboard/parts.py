@@ -129,7 +129,7 @@ def graph(name: str, figure: Any, label: str, file: str) -> Component:
         file: that its picture is called.
     """
     image = CONFIG["toImageButtonOptions"] | {"filename": f"lucy-{file}"}
-    config = CONFIG | {"toImageButtonOptions": image}
+    config: Any = CONFIG | {"toImageButtonOptions": image}
     return html.Div(
         dcc.Graph(id=name, figure=figure, config=config),
         role="figure",

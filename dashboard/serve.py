@@ -2,10 +2,13 @@
 
 import ipaddress
 import os
+import threading
 from pathlib import Path
 
 from waitress.server import create_server
 
+from ..rewards.spec import load_spec
+from ..rewards.surface import Scene, surface
 from .app import create_app
 from .security import LOCAL, MAX_BODY
 
@@ -64,4 +67,10 @@ def serve(store: str, folder: Path, host: str, port: int) -> None:
             f"{host}:{port} cannot be listened on ({error.strerror or error}): is a dashboard "
             "open there already? Choose another --port"
         ) from error
+    threading.Thread(target=_warm_up, daemon=True).start()
     server.run()
+
+
+def _warm_up() -> None:
+    """Compile the rewards before the first viewer waits for them; later starts find them done."""
+    surface(load_spec("lucy-skg"), Scene(), points=(4, 4))

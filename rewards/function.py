@@ -66,7 +66,7 @@ class RewardFunction:
         self._team = np.ascontiguousarray(states.car_team, np.int64)
         self._memory = _Memory.allocate(compiled, len(spec.potential), arenas, cars)
         self._sharing = np.array(
-            [spec.gamma, spec.team_spirit, spec.zero_sum, decompose, decompose and statistics]
+            [spec.gamma, spec.team_spirit, spec.zero_sum, decompose, decompose and statistics, 0]
         )
         self._weight = np.zeros(len(spec.terms))
         self.names = tuple(term.name for term in spec.terms)
@@ -141,6 +141,11 @@ class RewardFunction:
             else:
                 self._run(room, table, t, 0, t, 1)
 
+    def count(self, cars: np.ndarray) -> None:
+        """Take no other cars than these, [A,C] bool, into the statistics; all are paid."""
+        self._memory.counted[:] = cars.T
+        self._sharing[5] = not cars.all()
+
     def collect(self) -> RewardSums:
         """The statistics of all steps since the last call."""
         rooms = [self._rooms[key] for key in sorted(self._rooms)]
@@ -203,6 +208,7 @@ class _Memory(NamedTuple):
     level: np.ndarray  # [P,C,A] float64: each potential's Φ
     first: np.ndarray  # [A] bool: the next step is an episode's first
     stateful: np.ndarray  # [rows,C,A] float64: of the components that remember
+    counted: np.ndarray  # [C,A] bool: whom the statistics take in, where not everyone
 
     @classmethod
     def allocate(cls, compiled: Compiled, potentials: int, arenas: int, cars: int) -> "_Memory":
@@ -211,6 +217,7 @@ class _Memory(NamedTuple):
             np.zeros((potentials, cars, arenas)),
             np.ones(arenas, np.bool_),
             np.zeros((compiled.memory, cars, arenas)),
+            np.ones((cars, arenas), np.bool_),
         )
 
 
@@ -238,7 +245,7 @@ def _step(
     halves, table, read, arena, write, count,
     code, first_part, n_parts, parameters, part, factor, term, now_fields, past_fields,
     team, weight, sharing,
-    kept, level, first, stateful,
+    kept, level, first, stateful, counted,
     now, past, values, scratch, moments, totals,
     parts, written, total,
 ):  # fmt: skip
@@ -258,7 +265,8 @@ def _step(
             _keep(past_fields, team, n, here, now, kept)
             settle(
                 term, weight, sharing, values, now[CAR, : len(team) * n], team, n, here,
-                first, level, scratch, write + done, parts, written, total, moments, totals,
+                first, level, counted, scratch, write + done,
+                parts, written, total, moments, totals,
             )  # fmt: skip
             for a in range(here, here + n):
                 first[a] = False

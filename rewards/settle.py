@@ -147,6 +147,15 @@ def add(x, out):
 
 
 @kernel
+def leave_out(counted, n, arena, out):
+    """Clear what is of cars that are not counted."""
+    for c in range(counted.shape[0]):
+        for i in range(n):
+            if not counted[c, arena + i]:
+                out[c * n + i] = 0.0
+
+
+@kernel
 def settle(
     term,
     weight,
@@ -158,6 +167,7 @@ def settle(
     arena,
     first,
     level,
+    counted,
     scratch,
     write,
     parts,
@@ -171,7 +181,8 @@ def settle(
     Args:
         term: [K] each term's row of values.
         weight: [K] of each term.
-        sharing: [5] γ, τ, z, 1 to write the decomposition, 1 to keep statistics.
+        sharing: [6] γ, τ, z, 1 to write the decomposition, 1 to keep statistics, 1 where not
+            every car is counted in these.
         values: [M,...] the nodes' values.
         mask: [C·n] 1 where there is a car.
         team: [C] of each slot.
@@ -179,6 +190,7 @@ def settle(
         arena: the first of them.
         first: [A] whether an arena's next step is its episode's first.
         level: [P,C,A] each potential's Φ(s).
+        counted: [C,A] bool.
         scratch: [6,...] room to work in.
         write: the row of `parts` and `total` that the first arena goes to.
         parts: [4,K,C,rows] float32 decomposition.
@@ -188,7 +200,7 @@ def settle(
         totals: [3] car-steps, sum and sum of squares of the total.
     """
     gamma, team_spirit, zero_sum = sharing[0], sharing[1], sharing[2]
-    decompose, keep_statistics = sharing[3] > 0, sharing[4] > 0
+    decompose, keep_statistics, choosy = sharing[3] > 0, sharing[4] > 0, sharing[5] > 0
     cars = len(team)
     m = cars * n
     value, paid, reward, whole = scratch[0, :m], scratch[1, :m], scratch[2, :m], scratch[3, :m]
@@ -212,6 +224,9 @@ def settle(
         distribute(paid, mask, team, shares, n, team_spirit, zero_sum, means, reward)
         write_term(k, value, weight[k], paid, reward, n, write, parts, written)
         if keep_statistics:
+            if choosy:
+                leave_out(counted, n, arena, value)
+                leave_out(counted, n, arena, reward)
             _add_moments(value, moments, 0, k)
             _add_moments(reward, moments, 1, k)
     distribute(whole, mask, team, shares, n, team_spirit, zero_sum, means, reward)
@@ -219,4 +234,8 @@ def settle(
         for i in range(n):
             total[write + i, c] = reward[c * n + i]
     if keep_statistics:
-        _add_totals(reward, mask, totals)
+        value[:] = mask
+        if choosy:
+            leave_out(counted, n, arena, value)
+            leave_out(counted, n, arena, reward)
+        _add_totals(reward, value, totals)

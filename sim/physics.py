@@ -61,7 +61,7 @@ def car_row(car: RocketSim.CarState, now: int, index: Mapping[int, int]) -> list
         row += getattr(car, name).as_tuple()
     for axis in car.rot_mat.as_tuple():
         row += axis
-    row += car.wheels_with_contact
+    row += car.wheels_with_contact  # pyright: ignore[reportOperatorIssue]  # a tuple of four
     row += [getattr(car.last_controls, name) for name in _AXES + _BUTTONS]
     row.append(index.get(car.car_contact_id, _NOBODY))
     hit = car.ball_hit_info
@@ -90,7 +90,7 @@ def car_state(row: Sequence[float], now: int, ids: Sequence[int]) -> RocketSim.C
         setattr(car, name, bool(next(values)))
     for name in _VECTORS:
         setattr(car, name, _vector(values))
-    car.rot_mat = RocketSim.RotMat(*islice(values, 9))
+    car.rot_mat = RocketSim.RotMat(*islice(values, 9))  # pyright: ignore[reportArgumentType]
     car.wheels_with_contact = tuple(map(bool, islice(values, 4)))  # pyright: ignore[reportAttributeAccessIssue]
     controls = RocketSim.CarControls()
     for name in _AXES:
@@ -128,7 +128,7 @@ def ball_state(row: Sequence[float], ids: Sequence[int]) -> RocketSim.BallState:
     ball = RocketSim.BallState()
     for name in _BALL_VECTORS:
         setattr(ball, name, _vector(values))
-    ball.rot_mat = RocketSim.RotMat(*islice(values, 9))
+    ball.rot_mat = RocketSim.RotMat(*islice(values, 9))  # pyright: ignore[reportArgumentType]
     ball.last_hit_car_id = _id(next(values), ids)
     return ball
 

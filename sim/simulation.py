@@ -12,6 +12,7 @@ from .engine import ArenaPool, Chunk
 from .memory import Memory, Saved
 from .observations import Observation
 from .resets import ResetSource
+from .stage import BOT, LEARNER, Stage, first_slots
 from .state import GameStates, select
 from .statistics import GameStatistics, GameSums
 from .termination import EpisodeEnds
@@ -37,6 +38,9 @@ class Reward(Protocol):
 
     def set_progress(self, steps: int) -> None:
         """Set what is scheduled over the training to where it stands."""
+
+    def count(self, cars: np.ndarray) -> None:
+        """Take no other cars than these, [A,C] bool, into what `collect` gives."""
 
     def collect(self) -> tuple[np.ndarray, ...]:
         """What it paid since the last call, a NamedTuple of arrays that can be added up."""
@@ -148,6 +152,17 @@ class AgentGames(Protocol):
         """What happened since the last call."""
         ...
 
+    def save(self) -> Saved:
+        """All that the games go on from, here too; nothing if that is not at hand."""
+        ...
+
+    def restore(self, saved: Mapping[str, np.ndarray], turn: int) -> None:
+        """Go on from what `save` gave; what the agents see goes to `observations[turn]`.
+
+        Raises:
+            SavedError: it is that of other games.
+        """
+
     def close(self) -> None:
         """End threads and processes."""
 
@@ -155,7 +170,8 @@ class AgentGames(Protocol):
 class Simulation:
     """Every car of every arena of a pool is an agent: numbered arena by arena, blue first.
 
-    An arena whose episode ends is reset in the same step.
+    All of them are the learner's unless `set_roles` says otherwise. An arena whose episode
+    ends is reset in the same step.
     """
 
     def __init__(
@@ -186,6 +202,8 @@ class Simulation:
         self._full = bool(mask.all())  # then agents are the slots, in their order
         self._arena_of_agent = np.nonzero(mask)[0]
         self._controls = np.zeros((*mask.shape, 8), np.float32)
+        self._bots: np.ndarray | None = None  # [A,C] bool: which cars bots drive, if any
+        self.stage = Stage(pool.states, np.zeros_like(self._controls))
 
     @property
     def car_mask(self) -> np.ndarray:
@@ -201,6 +219,23 @@ class Simulation:
         """Give every arena its own stream of random numbers for its resets."""
         self._random = [np.random.default_rng(stream) for stream in streams]
 
+    def set_roles(self, roles: np.ndarray) -> None:
+        """Say who drives the cars, before the first episode.
+
+        Actions are an opponent's too; bots set `stage.controls` of their cars before a step
+        and see `stage.states`. What `collect` says of cars and pay is of the learner's.
+
+        Args:
+            roles: [A,C] int8, LEARNER, OPPONENT or BOT; there may be more slots than here.
+        """
+        mask = self.car_mask
+        roles = first_slots(roles, mask.shape[1]).reshape(mask.shape)
+        learners = mask & (roles == LEARNER)
+        self.statistics.count(learners)
+        self.reward.count(learners)
+        bots = mask & (roles == BOT)
+        self._bots = bots if bots.any() else None
+
     def reset(self, turn: int) -> None:
         """Begin an episode in every arena; the first observations go to `observations[turn]`."""
         observations = self.arrays.observations[turn]
@@ -214,6 +249,9 @@ class Simulation:
             self._controls = controls.reshape(self._controls.shape)
         else:
             self._controls[self.car_mask] = controls
+        if self._bots is not None:
+            played = self.stage.controls_for(self._bots.shape[1])
+            np.copyto(self._controls, played, where=self._bots[..., None])
         observations = arrays.observations[turn]
         self.pool.map(lambda chunk: self._step_chunk(chunk, observations))
         total = self.reward.total
@@ -290,11 +328,17 @@ class Simulation:
             self._observe(states, rows, self.arrays.terminal)
             self._restart(np.flatnonzero(ended) + chunk.start)
         self._observe(states, rows, observations)
+        self._show(states, rows)
 
     def _reset_chunk(self, chunk: Chunk, observations: np.ndarray) -> None:
         rows = slice(chunk.start, chunk.stop)
         self._restart(np.arange(chunk.start, chunk.stop))
         self._observe(chunk.states, rows, observations)
+        self._show(chunk.states, rows)
+
+    def _show(self, states: GameStates, rows: slice) -> None:
+        if self._bots is not None and self.stage.states is not self.pool.states:
+            self.stage.show(states, rows)
 
     def _observe(self, states: GameStates, rows: slice, out: np.ndarray) -> None:
         self.observation.build(states, rows, out[self.observation.agents(rows)])

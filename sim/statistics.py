@@ -15,7 +15,7 @@ class GameSums(NamedTuple):
 
     steps: np.ndarray
     car_steps: np.ndarray
-    touches: np.ndarray  # onsets, of any car
+    touches: np.ndarray  # onsets, of any car that is counted, as all that is of cars
     touching_steps: np.ndarray  # car-steps with a touch
     in_air: np.ndarray  # car-steps off the ground
     speed: np.ndarray  # uu/s, summed over car-steps
@@ -36,6 +36,11 @@ class GameStatistics:
         self._sums = GameSums(*(np.zeros(arenas) for _ in GameSums._fields))
         self._touched = np.zeros((arenas, cars), np.bool_)
         self._demoed = np.zeros((arenas, cars), np.bool_)
+        self._counted = states.car_mask
+
+    def count(self, cars: np.ndarray) -> None:
+        """Take in no other cars than these, [A,C] bool; what is an arena's is always taken in."""
+        self._counted = np.ascontiguousarray(cars)
 
     @property
     def memory(self) -> Memory:
@@ -45,7 +50,7 @@ class GameStatistics:
     def update(self, states: GameStates, rows: slice) -> None:
         """Take in one step of the arenas in `rows`, whose states are given."""
         sums = GameSums(*(array[rows] for array in self._sums))
-        _update(states, self._touched[rows], self._demoed[rows], sums)
+        _update(states, self._counted[rows], self._touched[rows], self._demoed[rows], sums)
 
     def collect(self) -> GameSums:
         """The totals over all arenas since the last call, which starts the sums again."""
@@ -96,7 +101,7 @@ def _toward_goal(position, velocity, team):
 
 
 @numba.njit(cache=True, nogil=True)
-def _update(states, was_touching, was_demoed, sums):
+def _update(states, counted, was_touching, was_demoed, sums):
     for a in range(len(sums.steps)):
         ball_speed = _norm(states.ball_linear_velocity[a])
         sums.steps[a] += 1
@@ -105,7 +110,7 @@ def _update(states, was_touching, was_demoed, sums):
             sums.goals[a] += 1
             sums.goal_speed[a] += ball_speed
         for c in range(states.car_mask.shape[1]):
-            if not states.car_mask[a, c]:
+            if not counted[a, c]:
                 continue
             touched, demoed = states.car_ball_touched[a, c], states.car_is_demoed[a, c]
             sums.car_steps[a] += 1

@@ -80,9 +80,10 @@ class RocketLeagueVecEnv(VecEnv):
         return arrays.observations[self._turn], rewards, dones, infos
 
     def save(self) -> dict[str, np.ndarray]:
-        """All that the episodes under way go on from; see `Simulation.save`."""
+        """All that the episodes under way go on from; see `AgentGames.save`."""
+        saved = self.simulation.save()
         own = {"env/returns": self._returns.copy(), "env/lengths": self._lengths.copy()}
-        return self.simulation.save() | own
+        return saved | own if saved else {}
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> np.ndarray:
         """Go on from what `save` gave; what the agents see: [N,rows,columns] float32.

@@ -12,7 +12,7 @@ from ctypes import Array
 from functools import reduce
 from multiprocessing.connection import Connection, wait
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .actions import ActionTable
 from .engine import TEAM_SIZES, split
 from .memory import Saved
 from .simulation import AgentLayout, Collected, Simulation
+from .stage import Stage
 
 Build = Callable[[Sequence[str]], Simulation]
 """Makes the simulation of arenas with these modes; a picklable function."""
@@ -64,6 +65,9 @@ class SimulationWorkers:
         context = multiprocessing.get_context("spawn")  # the one that every system has
         shared = context.RawArray("b", self.layout.n_bytes)
         self.arrays = self.layout.arrays(memoryview(shared))
+        stage = Stage.allocate(self.car_mask)
+        stage_memory = context.RawArray("b", stage.n_bytes)
+        self.stage = stage.place(memoryview(stage_memory))
         self._shares = split(len(modes), processes)
         self._agents = [slice(*first_agent[[start, stop]].tolist()) for start, stop in self._shares]
         self._connections: list[Connection] = []
@@ -72,9 +76,10 @@ class SimulationWorkers:
         (_, first), *others = self._shares
         for (start, stop), own in zip(others, self._agents[1:], strict=True):
             ours, theirs = context.Pipe()
+            share = _Share(shared, self.layout, own, stage_memory, self.car_mask, start)
             process = context.Process(
                 target=_serve,
-                args=(theirs, build, modes[start:stop], shared, self.layout, own),
+                args=(theirs, build, modes[start:stop], share),
                 daemon=True,
             )
             process.start()
@@ -84,6 +89,7 @@ class SimulationWorkers:
         try:
             self._here = build(modes[:first])
             self._here.arrays = self.arrays.of(self._agents[0])
+            self._here.stage = self.stage.of(slice(0, first))
             self._await_start()
         except BaseException:
             self.close()
@@ -95,6 +101,14 @@ class SimulationWorkers:
         for connection, (start, stop) in zip(self._connections, others, strict=True):
             self._send(connection, "seed", list(streams[start:stop]))
         self._here.seed(streams[:first])
+        self._receive()
+
+    def set_roles(self, roles: np.ndarray) -> None:
+        """See `Simulation`."""
+        (_, first), *others = self._shares
+        for connection, (start, stop) in zip(self._connections, others, strict=True):
+            self._send(connection, "set_roles", roles[start:stop])
+        self._here.set_roles(roles[:first])
         self._receive()
 
     def reset(self, turn: int) -> None:
@@ -201,19 +215,32 @@ def car_mask(modes: Sequence[str]) -> np.ndarray:
     return np.tile(np.arange(sizes.max()) < sizes[:, None], 2)
 
 
-def _serve(
-    connection: Connection,
-    build: Build,
-    modes: Sequence[str],
-    memory: Array,
-    layout: AgentLayout,
-    agents: slice,
-) -> None:
+class _Share(NamedTuple):
+    """A process's place in the memory that all share."""
+
+    memory: Array  # of the agents' arrays
+    layout: AgentLayout
+    agents: slice
+    stage_memory: Array
+    car_mask: np.ndarray  # [A,C] bool, of all arenas
+    first_arena: int
+
+    def give(self, simulation: Simulation) -> None:
+        """Let the simulation of these arenas and agents work there."""
+        arrays = self.layout.arrays(memoryview(self.memory))
+        simulation.arrays = arrays.of(self.agents)
+        stage = Stage.allocate(self.car_mask).place(memoryview(self.stage_memory))
+        simulation.stage = stage.of(
+            slice(self.first_arena, self.first_arena + len(simulation.car_mask))
+        )
+
+
+def _serve(connection: Connection, build: Build, modes: Sequence[str], share: _Share) -> None:
     """Answer the parent's calls until it goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     try:
         simulation = build(modes)
-        simulation.arrays = layout.arrays(memoryview(memory)).of(agents)
+        share.give(simulation)
         connection.send((None, None))
         while True:
             method, arguments = connection.recv()

@@ -1,4 +1,12 @@
 // What all pages share
+
+// Dash's upload draws its own field, without a name for a screen reader
+new MutationObserver(function () {
+  document.querySelectorAll("input[type=file]:not([aria-label])").forEach(function (field) {
+    field.setAttribute("aria-label", "A .replay file");
+  });
+}).observe(document.documentElement, { childList: true, subtree: true });
+
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.lucy = {
   // The address says what the page shows; going back leads to the page before, not to the

@@ -18,7 +18,7 @@ MODES = ("1v1", "2v2", "3v3")
 
 _SECONDS = 3.0
 _MOST_GAMES = 8  # of a pairing's recordings, that heat maps and rewards look at
-_BINS = (60, 48)  # of a heat map, along y and x
+_BINS = (61, 49)  # of a heat map, along y and x; odd, so that the middle is in one
 _SLOW, _FAST = 500.0, 2200.0  # uu/s, below and above which a car counts as slow and as supersonic
 _AIR = 200.0  # uu above the floor, from which a car counts as in the air
 
@@ -135,7 +135,8 @@ class Matchups:
         chosen = games[games["recording_id"].notna()].tail(_MOST_GAMES)
         if chosen.empty:
             return None
-        rows = chosen[["recording_id", "game", "first_is_blue", "is_first"]].to_numpy(np.int64)
+        columns: Any = chosen[["recording_id", "game", "first_is_blue", "is_first"]]
+        rows = columns.to_numpy(np.int64)
         key = "opened", self._store.identity, mode, pair, spec, rows.tobytes()
         return self._cache.get(key, lambda: self._open(rows.tolist(), spec))
 
@@ -151,7 +152,7 @@ class Matchups:
             teams = (BLUE, ORANGE) if blue_is_ours else (ORANGE, BLUE)
             for side, team in zip(sides, teams, strict=True):
                 cars = game.cars[game.states.car_team[game.cars] == team]
-                earned = balance(reward, game, evaluation, cars).table["earned"].to_numpy()
+                earned = np.asarray(balance(reward, game, evaluation, cars).table["earned"])
                 side.append(_side(game, team, cars, earned))
             balls.append(_heat(game.states.ball_position, 1 if teams[0] == BLUE else -1))
         return Opened(

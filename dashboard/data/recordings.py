@@ -41,7 +41,7 @@ class Game(NamedTuple):
     """One game of a recording."""
 
     source: Source
-    index: int
+    number: int  # from 0
     games: int
     states: GameStates
     players: tuple[str, ...]  # a name a car slot; equal ones are numbered
@@ -133,7 +133,7 @@ class Recordings:
             DataError: there is no such reward.
         """
         reward = self._specs.get(spec)
-        key = game.source.key, _stamp(game.source.path), game.index, _content(reward), steps
+        key = game.source.key, _stamp(game.source.path), game.number, _content(reward), steps
         return self._evaluated.get(key, lambda: evaluate_trajectory(reward, game.states, steps))
 
     def _load(self, source: Source) -> Recording:

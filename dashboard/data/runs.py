@@ -145,8 +145,8 @@ class Runs:
         return {run: settings.config for run, settings in found.items()}
 
     def _read_curves(self, summary: RunSummary) -> RunCurves:
-        metrics = self._store.read(readers.read_metrics, summary.id, points=CURVE_POINTS)
-        ratings = self._store.read(readers.read_ratings)
+        metrics: Any = self._store.read(readers.read_metrics, summary.id, points=CURVE_POINTS)
+        ratings: Any = self._store.read(readers.read_ratings)
         ratings = ratings[(ratings["run_id"] == summary.id) & ratings["steps"].notna()]
         first = metrics["time"].min() if metrics["time"].notna().any() else summary.started
         metrics.insert(2, "hours", (metrics["time"] - min(first, summary.started)) / 3600)
@@ -249,9 +249,9 @@ def _component_warnings(components: pd.DataFrame) -> list[Warning]:
         return []
     steps = np.unique(components["steps"].to_numpy())
     newest = components[components["steps"] >= steps[-max(3, math.ceil(len(steps) * _RECENT))]]
-    shares = newest.groupby("component", observed=True)["share"].mean()
+    shares: Any = newest.groupby("component", observed=True)["share"].mean()
     fired = components.assign(fired=components["positive"] + components["negative"])
-    count = fired.groupby("component", observed=True)["fired"].sum(min_count=1)
+    count: Any = fired.groupby("component", observed=True)["fired"].sum(min_count=1)
     found = [
         Warning(
             f"{name} is {share:.0%} of all that is paid",
@@ -276,7 +276,7 @@ def _component_warnings(components: pd.DataFrame) -> list[Warning]:
 
 
 def _mean(frame: pd.DataFrame, metric: str) -> float:
-    return float(frame[metric].mean()) if metric in frame else math.nan
+    return float(frame[metric].to_numpy().mean()) if metric in frame else math.nan
 
 
 def parse_runs(text: str | None) -> Sequence[int]:

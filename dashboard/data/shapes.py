@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...rewards.registry import COMPONENTS
-from ...rewards.spec import RewardSpec, RewardSpecError, Term, component_spec, term_spec
+from ...rewards.spec import RewardSpec, RewardSpecError, Schedule, Term, component_spec, term_spec
 from ...rewards.surface import REACH, Scene, surface
 from .errors import DataError
 from .specs import Specs
@@ -130,8 +130,9 @@ def shape(specs: Specs, request: ShapeRequest) -> bytes:
             spec = term_spec(spec, request.term)
         except RewardSpecError as error:
             raise DataError(str(error)) from error
-    given = request.scene.model_dump()
-    scene = Scene(**given | {name: tuple(given[name]) for name in ("mates", "opponents")})
+    given: dict[str, Any] = request.scene.model_dump()
+    given |= {name: tuple(given[name]) for name in ("mates", "opponents")}
+    scene = Scene(**given)
     result = surface(spec, scene, points=_FINE if request.fine else _COARSE)
     values = np.ascontiguousarray(result.value, "<f4")
     about = {
@@ -198,7 +199,9 @@ def _table(term: Term) -> dict[str, Any]:
         named = {}
     else:
         named = {"name": given["name"]}
-    weight = term.weight if isinstance(term.weight, float) else [*map(list, term.weight.points)]
+    weight: Any = term.weight
+    if isinstance(weight, Schedule):
+        weight = [list(point) for point in weight.points]
     return named | plain | parts | {"weight": weight}
 
 

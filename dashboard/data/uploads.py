@@ -3,8 +3,10 @@
 import base64
 import binascii
 import hashlib
+import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from pathlib import Path
 
@@ -23,7 +25,8 @@ class Uploads:
     def __init__(self, seconds: float = SECONDS) -> None:
         """Give up reading a replay after so many seconds."""
         self._seconds = seconds
-        self._folder = tempfile.TemporaryDirectory(prefix="lucy-dashboard-")
+        self._folder = Path(tempfile.mkdtemp(prefix="lucy-dashboard-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._kept: OrderedDict[str, tuple[str, Path]] = OrderedDict()
         self._lock = threading.Lock()
         self._reading = threading.Lock()
@@ -65,7 +68,7 @@ class Uploads:
         return key
 
     def _read(self, key: str, data: bytes) -> Path:
-        folder = Path(self._folder.name)
+        folder = self._folder
         replay = folder / f"{key}.replay"
         replay.write_bytes(data)
         try:

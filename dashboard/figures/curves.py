@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -128,9 +128,9 @@ def curves_figure(
     frame(figure, rows * _PANEL_HEIGHT + 60)
     _steady(figure)
     panel_titles(figure, [panel.title for panel in panels])
-    for annotation, place in zip(figure.layout.annotations, range(len(panels)), strict=False):  # pyright: ignore[reportAttributeAccessIssue]
-        left = figure.layout[f"xaxis{place + 1 if place else ''}"].domain[0]
-        annotation.update(x=left)
+    layout: Any = figure.layout
+    for place, annotation in enumerate(layout.annotations):
+        annotation.update(x=layout[f"xaxis{place + 1 if place else ''}"].domain[0])
     figure.update_layout(showlegend=len(runs) > 1, margin={"t": 62 if len(runs) > 1 else 34})
     figure.update_layout(legend={"y": 1.0 + 34 / (rows * _PANEL_HEIGHT)})
     for column in range(1, _COLUMNS + 1):
@@ -162,7 +162,7 @@ def _traces(
         groups.setdefault(run.group if bands else str(i), []).append((i, run))
     traces = []
     for members in groups.values():
-        series = [
+        series: list[Any] = [
             (run.metrics[axis], _smooth(run.metrics[panel.metric] * panel.sign, smoothing))
             for _, run in members
             if panel.metric in run.metrics
@@ -171,7 +171,8 @@ def _traces(
             traces += _band(series, members, legend)
         elif series:
             index, run = members[0]
-            traces.append(_line(*series[0], index, run.label, legend))
+            x, y = series[0]
+            traces.append(_line(x, y, index, run.label, legend))
     return traces
 
 
@@ -235,7 +236,7 @@ def _rating(run: RunCurves, index: int, axis: Axis, legend: bool) -> list[go.Sca
     return traces
 
 
-def _smooth(values: pd.Series, window: int) -> pd.Series:
+def _smooth(values: Any, window: int) -> Any:
     if window < 2:
         return values
     return values.rolling(window, min_periods=1, center=True).mean()

@@ -255,7 +255,7 @@ def _opened(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
         if games.empty:
             return problem(f"There are no games of {first} against {second} in {mode} any more.")
         goals = sources.matchups.goals(mode, bots)
-        seconds = float(games["seconds"].max())
+        seconds = float(games["seconds"].to_numpy().max())
         parts = [
             _score(games, bots),
             graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
@@ -298,10 +298,15 @@ def _recorded(
                 "played, and what each side earns."
             )
         ]
-    newest = games[games["recording_id"].notna()].iloc[-1]
+    recorded: Any = games[games["recording_id"].notna()]
+    newest = recorded.tail(1).to_dict("records")[0]
     rows = [
         html.Tr(
-            [html.Td(name), html.Td(_number(value)), html.Td(_number(opened.second.figures[name]))]
+            [
+                html.Td(name),
+                html.Td(_number(name, value)),
+                html.Td(_number(name, opened.second.figures[name])),
+            ]
         )
         for name, value in opened.first.figures.items()
     ]
@@ -357,5 +362,7 @@ def _recorded(
     ]
 
 
-def _number(value: float) -> str:
+def _number(name: str, value: float) -> str:
+    if name.startswith(("Time ", "Boost ")):
+        return f"{value:.1%}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

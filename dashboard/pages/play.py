@@ -112,7 +112,7 @@ def register(app: Dash, sources: Sources) -> None:
         return (
             now if now != before else no_update,
             _games(game),
-            str(game.index),
+            str(game.number),
             players,
             player if player in known else known[0],
             None,
@@ -234,7 +234,7 @@ def _layout(sources: Sources, query: Query) -> Component:
                         id=_ID.GAME,
                         label="Game",
                         data=_games(game) if game else [],
-                        value=str(game.index) if game else None,
+                        value=str(game.number) if game else None,
                         allowDeselect=False,
                         w=230,
                         size="sm",
@@ -298,7 +298,7 @@ def _drop() -> Component:
 
 
 def _address(game: Game) -> str:
-    return f"/api/play/{game.source.key}/{game.index}"
+    return f"/api/play/{game.source.key}/{game.number}"
 
 
 def _games(game: Game) -> list[dict[str, str]]:
@@ -306,7 +306,7 @@ def _games(game: Game) -> list[dict[str, str]]:
         {
             "value": str(i),
             "label": f"{i + 1} of {game.games}"
-            + (f": {game.score[0]} : {game.score[1]}" if i == game.index else ""),
+            + (f": {game.score[0]} : {game.score[1]}" if i == game.number else ""),
         }
         for i in range(game.games)
     ]

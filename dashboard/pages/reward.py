@@ -43,7 +43,7 @@ _SETTINGS = (
     Setting("statistic", _ID.STATISTIC, "share"),
     Setting("source", _ID.SOURCE, ""),
     Setting("game", _ID.GAME, "0"),
-    Setting("spec", _ID.SPEC, ""),
+    Setting("spec", _ID.SPEC, DEFAULT),
     Setting("who", _ID.EPISODE, _EVERYBODY),
 )
 
@@ -114,7 +114,7 @@ def register(app: Dash, sources: Sources) -> None:
             shown = _balance(sources, game, spec, who)
         except DataError as error:
             return problem(str(error)), no_update, no_update, no_update, no_update
-        return shown, _games(game), str(game.index), people, who
+        return shown, _games(game), str(game.number), people, who
 
     @app.callback(
         Output(_ID.DOWNLOAD, "data"),
@@ -223,7 +223,9 @@ def _table(statistics: pd.DataFrame) -> Any:
     """The newest iteration in numbers, the largest share first."""
     if statistics.empty:
         return None
-    newest = statistics[statistics["steps"] == statistics["steps"].max()].reset_index(drop=True)
+    newest: Any = statistics[statistics["steps"] == statistics["steps"].max()].reset_index(
+        drop=True
+    )
     order = np.argsort(-np.nan_to_num(newest["share"].to_numpy(np.float64)))
     rows = newest.to_dict("records")
     head = ["Component", "share", "paid a step", "spread", "raw", "steps up", "steps down"]
@@ -284,7 +286,7 @@ def _recorded(sources: Sources, query: Query) -> Component | None:
                     id=_ID.GAME,
                     label="Game",
                     data=_games(game) if game else [],
-                    value=str(game.index) if game else None,
+                    value=str(game.number) if game else None,
                     allowDeselect=False,
                     w=120,
                     size="sm",
@@ -399,7 +401,7 @@ def _balance(sources: Sources, game: Game, spec: str, who: str) -> Component:
             ),
             dcc.Link(
                 "Watch it, moment by moment →",
-                href=link("/play", source=game.source.key, game=game.index, spec=spec),
+                href=link("/play", source=game.source.key, game=game.number, spec=spec),
             ),
         ]
     )

@@ -1,7 +1,7 @@
 """Observations: Lucy's, Necto's and Nexto's, each by a Numba kernel over many arenas."""
 
 from .base import MAX_PLAYERS, Observation
-from .lucy import ACTION_STACK, N_COLUMNS, N_FEATURES, LucyObservation
+from .lucy import ACTION_STACK, N_COLUMNS, N_FEATURES, LucyObservation, ball_forward
 from .necto import NectoObservation
 from .nexto import NextoObservation
 
@@ -46,5 +46,6 @@ __all__ = [
     "NectoObservation",
     "NextoObservation",
     "Observation",
+    "ball_forward",
     "observation_kind",
 ]

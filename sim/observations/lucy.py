@@ -81,6 +81,19 @@ class LucyObservation(Observation):
         _build(states, self.actions[rows], out)
 
 
+def ball_forward(observations: np.ndarray) -> np.ndarray:
+    """How far the ball is toward the goal that a player attacks: y in uu, 0 in the middle.
+
+    Args:
+        observations: [...,rows,64].
+
+    Returns:
+        [...] float32.
+    """
+    # Row 1 is relative to row 0
+    return (observations[..., 0, 5] + observations[..., 1, 5]) / _POS
+
+
 @numba.njit(cache=True, nogil=True)
 def _push_actions(starts, newest, actions):
     for a in range(actions.shape[0]):

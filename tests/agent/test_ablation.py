@@ -93,6 +93,12 @@ def test_more_steps_continue_and_fewer_are_cut(tmp_path: Path) -> None:
         assert run.steps == 192
         assert logged(run) == [64, 128, 192]
         assert read_curve(run.directory, 65)["steps"].tolist() == [64, 128]
+    store = str(tmp_path / "lucy.db")
+    kept = longer[0].directory / "games.json"
+    compare(tiny(tmp_path, steps=128), 1, tmp_path, QUIET, store)
+    assert not kept.exists()  # the checkpoint has seen more
+    compare(longer, 1, tmp_path, QUIET, store)
+    assert json.loads(kept.read_text("utf-8"))["steps"] == 192
 
 
 def test_interrupted_it_keeps_whole_comparisons_and_goes_on(

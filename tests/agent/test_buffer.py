@@ -79,16 +79,28 @@ def test_minibatches_are_stable_baselines() -> None:
     for buffer in (ours, theirs):
         buffer.compute_returns_and_advantage(torch.ones(4), np.array([1, 0, 0, 1]))
     np.random.seed(1)  # noqa: NPY002 - what both draw from
-    expected = list(theirs.get(10))
+    expected = list(theirs.get(8))
     np.random.seed(1)  # noqa: NPY002 - what both draw from
-    batches = list(ours.minibatches(10))
-    assert [batch.size for batch in batches] == [10, 10, 4]
+    batches = list(ours.minibatches(8))
     for own, other in zip(batches, expected, strict=True):
         seen = ours.observations[own.frames, own.agents]
         torch.testing.assert_close(seen[0], other.observations)
         torch.testing.assert_close(own.actions[0].float(), other.actions.float())
         for name in ("old_log_prob", "advantages", "returns"):
             torch.testing.assert_close(getattr(own, name)[0], getattr(other, name))
+
+
+def test_minibatches_that_do_not_divide_the_rollout_are_alike() -> None:
+    buffer = filled(5, 4)
+    batches = list(buffer.minibatches(6))
+    assert [batch.size for batch in batches] == [7, 7, 6]
+    taken = [
+        (int(frame), int(agent))
+        for batch in batches
+        for frame, agent in zip(batch.frames[0], batch.agents[0], strict=True)
+    ]
+    assert sorted(taken) == [(t, n) for t in range(5) for n in range(4)]
+    assert [batch.size for batch in buffer.minibatches(50)] == [20]
 
 
 def test_pieces_cover_the_rollout_and_reach_back_over_its_beginning() -> None:

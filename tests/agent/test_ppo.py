@@ -130,7 +130,7 @@ def test_minibatches_without_tasks_are_samples_or_segments(always: bool, length:
     auxiliary = AuxiliaryConfig(segment=16, always_segments=always)
     model = learn(AuxPPO, 4 * 64, auxiliary=auxiliary)
     batches = list(model._minibatches())
-    assert {batch.observations.shape[0] for batch in batches} == {length}
+    assert {len(batch.frames) for batch in batches} == {length}
     assert {batch.size for batch in batches} == {32}
 
 

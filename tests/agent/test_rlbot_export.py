@@ -29,7 +29,7 @@ def lucy(
     return " ".join(out.split()), " ".join(err.split())
 
 
-@pytest.mark.parametrize("name", ["Lucy", 'Lücy "7" \\ 🚗'])
+@pytest.mark.parametrize("name", ["Lucy", "Lücy [7] & 🚗"])
 def test_rlbot_reads_the_bot(lively_run: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     export_bot(lively_run, folder)

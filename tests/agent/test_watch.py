@@ -12,6 +12,7 @@ import pytest
 
 from lucy.agent.cli import main
 from lucy.agent.watch import RLVISER_PORT, SENDER_PORT, Viewer, WatchError
+from lucy.sim.state import GameStates
 
 pytest.importorskip("rlviser_py")
 
@@ -85,6 +86,25 @@ def test_rlviser_sets_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         viewer._wait()
     assert slept == [0.05, 0.05, 0, 0.033, 0.033]
+
+
+def test_the_command_shows_a_whole_game(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[int] = []
+
+    class Hurried:
+        def show(self, states: GameStates, step: int) -> None:
+            shown.append(step)
+
+    monkeypatch.setattr("lucy.agent.watch.Viewer", Hurried)
+    monkeypatch.setattr(sys, "argv", ["lucy", "watch", "chaser", "idle", "--seed", "1"])
+    with contextlib.suppress(SystemExit):
+        main()
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert shown == list(range(4501))
+    assert "share of goals" in out
 
 
 def test_rlviser_does_not_run(

@@ -27,13 +27,22 @@ def play(reward: RewardFunction, steps: list[GameStates]) -> list[tuple[np.ndarr
     return paid
 
 
-def test_statistics_are_those_of_the_decomposition(random_states: Callable) -> None:
+@pytest.mark.parametrize("some", [False, True], ids=["everyone", "some"])
+def test_statistics_are_those_of_the_decomposition(random_states: Callable, some: bool) -> None:
     rng = np.random.default_rng(0)
     steps = [random_states(rng, MIXED) for _ in range(4)]
     reward = RewardFunction(LUCY, steps[0])
+    there = steps[0].car_mask
+    if some:
+        everyone = play(RewardFunction(LUCY, steps[0]), steps)
+        there = there & (rng.random(there.shape) < 0.6)
+        reward.count(there)
     paid = play(reward, steps)
     sums = reward.collect()
-    there = steps[0].car_mask
+    if some:  # all are paid as ever
+        for ours, theirs in zip(paid, everyone, strict=True):
+            for part, other in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(part, other)
     for kind, part in (("value", 0), ("reward", 3)):
         x = np.concatenate([step[part][there] for step in paid]).astype(np.float64)
         np.testing.assert_allclose(getattr(sums, f"{kind}_sum"), x.sum(0), atol=1e-3)

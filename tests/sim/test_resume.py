@@ -14,7 +14,7 @@ STEPS = 60
 def play(env: RocketLeagueVecEnv, seed: int, steps: int = STEPS) -> list[np.ndarray]:
     """Observations, rewards and ends of every step; the choices are held for four of them."""
     rng = np.random.default_rng(seed)
-    seen = []
+    seen, actions = [], np.zeros((env.num_envs, 5), np.int64)
     for step in range(steps):
         if step % 4 == 0:
             actions = rng.integers(0, TABLE.nvec, (env.num_envs, 5))

@@ -75,3 +75,21 @@ def test_no_goal_and_no_touch_divide_nothing_by_zero() -> None:
     statistics.update(states, slice(0, 2))
     means = game_means(statistics.collect())
     assert means["goal_speed"] == means["touched_ball_to_goal"] == 0
+
+
+def test_cars_that_are_not_counted_change_nothing(played: list[GameStates]) -> None:
+    mask = played[0].car_mask
+    counted = mask & (played[0].car_team == 1)
+    some, others = GameStatistics(played[0]), GameStatistics(played[0])
+    some.count(counted)
+    others.count(mask & ~counted)
+    everyone = GameStatistics(played[0])
+    for states in played:
+        for statistics in (some, others, everyone):
+            statistics.update(states, slice(0, 3))
+    one, rest, whole = (statistics.collect() for statistics in (some, others, everyone))
+    of_arenas = {"steps", "ball_speed", "goals", "goal_speed"}
+    for name, value in whole._asdict().items():
+        parts = getattr(one, name), getattr(rest, name)
+        assert parts[0] > 0 or name in of_arenas, name
+        assert value == pytest.approx(parts[0] if name in of_arenas else sum(parts)), name

@@ -1,0 +1,139 @@
+"""A store and recordings as trainings, matches and replays leave them, made once."""
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from waitress.server import create_server
+
+from lucy.agent.config import load_preset
+from lucy.agent.match import play
+from lucy.agent.match_recording import MatchRecording
+from lucy.agent.match_report import to_matches
+from lucy.agent.opponents import make_bot
+from lucy.agent.store import Rating, Store
+from lucy.agent.train import train
+from lucy.dashboard.app import create_app
+from lucy.dashboard.data.sources import Sources
+from lucy.dashboard.security import LOCAL
+
+from ..conftest import SHARED
+
+SECONDS = 25.0  # of a match
+TINY = {
+    "steps": 640,
+    "environment.arenas": 4,
+    "environment.processes": 1,
+    "environment.no_touch_timeout": 0.5,
+    "ppo.n_steps": 8,
+    "ppo.batch_size": 32,
+    "network.width": 8,
+    "network.feedforward": 8,
+}
+REPLAY = SHARED / "replays" / "0a47f3f9-949c-46b9-946b-21ed5a411645.replay"
+
+
+class World(NamedTuple):
+    """What the dashboard of a test shows."""
+
+    folder: Path
+    store: str
+    bots: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A short training, a small tournament, and recordings of it; not to be changed."""
+    folder = tmp_path_factory.mktemp("dashboard") / "runs"
+    store = str(folder / "lucy.db")
+    train(load_preset("lucy-cpu", TINY), folder / "tiny", store=store)
+    train(load_preset("lucy-cpu", TINY | {"seed": 1}), folder / "other", store=store)
+    bots = _bots()
+    with Store.open(store) as kept:
+        for i, first in enumerate(bots):
+            for second in bots[:i]:
+                _match(kept, folder / f"{first}-{second}.npz", first, second, "1v1")
+        _match(kept, folder / "team.npz", bots[-1], "chaser", "3v3")
+        kept.add_ratings(Rating(bot, "1v1", 20.0 + i, 2.0, 4) for i, bot in enumerate(bots))
+        kept.add_ratings([Rating("tiny", "1v1", 24.5, 1.5, 4, run=1, steps=640)])
+    return World(folder, store, bots)
+
+
+def _bots() -> tuple[str, ...]:
+    weights = SHARED / "opponents"
+    if not weights.is_dir():
+        return "random", "chaser"
+    os.environ["LUCY_BOTS"] = str(weights)
+    return "chaser", "necto", "nexto"
+
+
+def _match(store: Store, path: Path, first: str, second: str, mode: str) -> None:
+    recording = MatchRecording(path, mode, 2, 5, SECONDS)
+    bots = make_bot(first), make_bot(second)
+    record: Any = recording.recorder.append
+    result = play(*bots, mode=mode, games=2, seed=5, seconds=SECONDS, record=record)
+    recording.save(result)
+    store.add_matches(to_matches(result, 5, store.add_recording(recording.entry(result))))
+
+
+@pytest.fixture(scope="session")
+def sources(world: World) -> Sources:
+    """What the pages read from."""
+    return Sources.of(world.store, world.folder)
+
+
+@pytest.fixture
+def own_world(world: World, tmp_path: Path) -> World:
+    """A copy of the store and recordings that may be broken."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for file in world.folder.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, folder / file.name)
+    return World(folder, str(folder / "lucy.db"), world.bots)
+
+
+@pytest.fixture
+def client(world: World) -> Any:
+    """Requests to a dashboard, without a browser."""
+    return create_app(world.store, world.folder, hosts=LOCAL).server.test_client()
+
+
+@pytest.fixture(scope="session")
+def address(world: World) -> Iterator[str]:
+    """A dashboard that is served."""
+    with served(world) as url:
+        yield url
+
+
+class served:  # noqa: N801  # reads as what it is: `with served(world) as url`
+    """Serves a dashboard for the length of a context."""
+
+    def __init__(self, world: World) -> None:
+        app = create_app(world.store, world.folder, hosts=LOCAL)
+        self._server = create_server(app.server, host="127.0.0.1", port=_free_port(), threads=8)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._server.run()
+        except OSError:  # it was closed below
+            return
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.effective_port}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]

@@ -1,0 +1,322 @@
+"""Every page in a real Chromium: what is shown, dragged, dropped, exported and linked."""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+from lucy.agent.store import ComponentStatistics, Iteration, Store, readers  # noqa: E402
+from lucy.dashboard.data.sources import Sources  # noqa: E402
+
+from .conftest import REPLAY, World, served  # noqa: E402
+
+PAGES = ("/runs", "/reward", "/shapes", "/play", "/matchups")
+CHROMIUM = os.environ.get("LUCY_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium; install one, or name one with LUCY_CHROMIUM"
+)
+WAIT = 60_000  # ms: the first page compiles the rewards
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page whose console must stay free of errors."""
+    context = browser.new_context(
+        viewport={"width": 1366, "height": 860}, color_scheme="light", accept_downloads=True
+    )
+    one = context.new_page()
+    one.set_default_timeout(WAIT)
+    errors: list[str] = []
+    one.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    one.on("pageerror", lambda error: errors.append(str(error)))
+
+    yield one
+    context.close()
+    assert errors == []
+
+
+def open_page(page: Any, url: str) -> None:
+    page.goto(url)
+    page.wait_for_selector("#content h1, #content .empty", state="attached")
+
+
+def drawn(page: Any, selector: str) -> None:
+    """Wait until a figure is drawn, or drawn anew."""
+    page.wait_for_selector(f"{selector} .js-plotly-plot .main-svg", state="attached")
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until something is true in the page, whose own policy forbids Playwright's way."""
+    deadline = time.monotonic() + WAIT / 1000
+    while not page.evaluate(f"Boolean({expression})"):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
+def query(page: Any) -> dict[str, str]:
+    page.wait_for_timeout(400)
+    return dict(page.evaluate("Array.from(new URLSearchParams(location.search))"))
+
+
+def test_runs_show_what_the_store_says(page: Any, world: World, address: str) -> None:
+    open_page(page, f"{address}/runs")
+    page.wait_for_selector(".ag-row")
+    with Store.open(world.store) as store:
+        run = readers.list_runs(store)[0]
+        speed = readers.read_metrics(store, run.id, ["game/speed"])["game/speed"]
+    assert page.locator(".ag-center-cols-container .ag-row").count() == 2
+    header = page.inner_text("#runs-header")
+    assert f"{run.name} #{run.id}" in header and f"{run.steps:,}" in header
+    drawn(page, "#content")
+    shown = page.evaluate(
+        "Array.from(document.querySelector('#runs-figure .js-plotly-plot')._fullData"
+        ".find(t => t.yaxis === 'y3').y)"
+    )
+    assert shown == pytest.approx(speed.tolist(), rel=1e-5)
+
+
+def test_runs_are_overlaid_smoothed_linked_and_exported(
+    page: Any, world: World, address: str
+) -> None:
+    open_page(page, f"{address}/runs?runs=1")
+    page.wait_for_selector(".ag-row")
+    page.locator(".ag-row[row-id='2'] .ag-selection-checkbox").first.click()
+    page.wait_for_selector("#runs-header table")
+    assert page.locator("#runs-header tbody tr").count() == 2
+    page.get_by_text("PPO health").click()
+    page.check("#runs-bands", force=True)
+    until(page, "document.querySelector('#runs-figure').innerText.includes('2 seeds')")
+    assert query(page) == {"runs": "1,2", "show": "ppo", "seeds": "true"}
+    page.reload()
+    page.wait_for_selector("#runs-header table")
+    until(page, "document.querySelector('#runs-figure').innerText.includes('2 seeds')")
+    with page.expect_download() as download:
+        page.click("#runs-csv")
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    with Store.open(world.store) as store:
+        iterations = sum(run.iterations for run in readers.list_runs(store))
+    assert len(lines) == iterations + 1 and lines[0].startswith("steps,time,hours")
+
+
+def test_a_live_run_moves_by_itself(page: Any, own_world: World) -> None:
+    nothing = {"a": ComponentStatistics(0.1, 0.1, 1.0, 5, 0, 0.1)}
+    with Store.open(own_world.store) as store, served(own_world) as url:
+        writer = store.start_run(own_world.folder / "live", config={"seed": 3})
+        writer.add_iterations([Iteration(100, {"game/speed": 1.0}, nothing, time.time())])
+        open_page(page, f"{url}/runs")
+        page.wait_for_selector("#runs-header >> text=live #3")
+        writer.add_iterations([Iteration(123_456, {"game/speed": 2.0}, nothing, time.time())])
+        page.wait_for_selector("#runs-header >> text=123,456", timeout=5000)
+
+
+def test_the_reward_is_taken_apart(page: Any, world: World, address: str) -> None:
+    sources = Sources.of(world.store, world.folder)
+    open_page(page, f"{address}/reward?run=1")
+    drawn(page, "#content")
+    newest = sources.runs.components(1).groupby("component", observed=True).last()
+    largest = newest["share"].idxmax()
+    first = page.locator("#reward-table tbody tr").first.inner_text()
+    assert str(largest) in first and f"{newest['share'].max():.1%}" in first
+    page.wait_for_timeout(1000)  # until what was drawn listens
+    page.get_by_text("Steps that pay").click()
+    until(page, "document.querySelector('#reward-figure').innerText.includes('steps that pay')")
+    assert query(page)["statistic"] == "fired"
+    page.wait_for_selector("#reward-balance table tbody tr")
+    assert page.locator("#reward-balance tbody tr").count() == 13
+    box = page.locator("#reward-figure .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(300)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(800)
+    page.locator("#reward-episode-link a").click()
+    page.wait_for_selector("#play-stage canvas")
+    assert int(query(page)["steps"]) <= 640
+
+
+def test_shapes_follow_what_is_dragged(page: Any, address: str) -> None:
+    open_page(page, f"{address}/shapes?a=lucy-skg&at=offensive_potential")
+    until(page, "lucy.shapes.look().panels[0]?.surface")
+    before = page.evaluate("lucy.shapes.look().panels[0].surface.high")
+    box = page.locator("canvas.stage").bounding_box()
+    at = page.evaluate(
+        "(() => { const l = lucy.shapes.look(); return l.panels[0].view.to(...l.scene.car); })()"
+    )
+    page.mouse.move(box["x"] + at[0], box["y"] + at[1])
+    page.mouse.down()
+    page.mouse.move(box["x"] + at[0] + 60, box["y"] + at[1] - 50, steps=5)
+    page.mouse.up()
+    until(page, f"lucy.shapes.look().panels[0].surface.high !== {before}")
+    scene = page.evaluate("lucy.shapes.look().scene")
+    assert scene["car"][1] > -2400 and scene["car"][0] > 100
+    slider = page.locator(".knob input").first
+    slider.evaluate(
+        "e => { e.value = 0.2; e.dispatchEvent(new Event('input'));"
+        "e.dispatchEvent(new Event('change')); }"
+    )
+    page.get_by_role("button", name="Compare").click()
+    until(page, "lucy.shapes.look().panels.length === 2 && lucy.shapes.look().panels[1].surface")
+    page.locator("section.panel").nth(1).locator("select").first.select_option("nexto")
+    link = query(page)
+    assert link["b"] == "nexto" and "ak" in link and link["at"] == "offensive_potential"
+    page.reload()
+    until(page, "window.lucy && lucy.shapes && lucy.shapes.look().panels.length === 2")
+    assert page.evaluate("lucy.shapes.look().scene.car") == pytest.approx(scene["car"], abs=0.01)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save TOML").nth(1).click()
+    assert "necto_state_quality" in Path(download.value.path()).read_text("utf-8")
+
+
+def test_a_game_is_watched(page: Any, world: World, address: str) -> None:
+    game = Sources.of(world.store, world.folder).recordings.game("r1", 0)
+    open_page(page, f"{address}/play?source=r1&at=2")
+    page.wait_for_selector("#play-stage canvas")
+    until(page, "lucy.play.look() && lucy.play.look().seconds === 2")
+    step = round(2 / game.step_seconds)
+    assert page.evaluate("lucy.play.look().ball") == pytest.approx(
+        game.states.ball_position[step].tolist(), abs=1
+    )
+    page.locator(".player input[type=range]").evaluate(
+        "e => { e.value = 10; e.dispatchEvent(new Event('input')); }"
+    )
+    until(page, "Math.abs(lucy.play.look().seconds - 10) < 0.1")
+    page.focus("#play-stage canvas")
+    page.keyboard.press("ArrowRight")
+    until(page, "Math.abs(lucy.play.look().seconds - 11) < 0.1")
+    page.keyboard.press(" ")
+    until(page, "lucy.play.look().seconds > 11.3")
+    page.keyboard.press(" ")
+    page.locator(".player select").nth(0).select_option("3d")
+    page.locator(".player select").nth(2).select_option("1")
+    drawn(page, "#play-timeline")
+    page.wait_for_selector("#play-timeline .time-cursor", state="attached")
+    page.locator("#play-timeline").scroll_into_view_if_needed()
+    box = page.locator("#play-timeline .nsewdrag").nth(1).bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2)
+    until(page, f"Math.abs(lucy.play.look().seconds - {game.seconds * 0.2}) < 0.5")
+    assert query(page) == {"source": "r1", "at": "5", "view": "3d", "follow": "1"}
+    with page.expect_download() as download:
+        page.click("#play-csv")
+    assert len(Path(download.value.path()).read_text("utf-8").splitlines()) == 1 + len(
+        game.states.score
+    )
+
+
+@pytest.mark.skipif(not REPLAY.exists(), reason="no replays")
+def test_a_dropped_replay_is_shown_and_a_bad_one_refused(
+    page: Any, address: str, tmp_path: Path
+) -> None:
+    open_page(page, f"{address}/play")
+    wrong = tmp_path / "wrong.replay"
+    wrong.write_bytes(b"no replay")
+    page.set_input_files("#play-upload input[type=file]", str(wrong))
+    page.wait_for_selector("#play-notice >> text=is no Rocket League replay")
+    page.set_input_files("#play-upload input[type=file]", str(REPLAY))
+    page.wait_for_url(re.compile(r"source=u[0-9a-f]{16}"))
+    page.wait_for_selector("#play-stage canvas")
+    drawn(page, "#play-timeline")
+    until(page, "lucy.play.look() && lucy.play.look().cars >= 2")
+
+
+def test_matchups_show_what_the_matches_say(page: Any, world: World, address: str) -> None:
+    open_page(page, f"{address}/matchups")
+    with Store.open(world.store) as store:
+        matches = readers.read_matches(store, mode="1v1")
+    page.wait_for_selector("#matchups-league .ag-row")
+    text = page.inner_text("#matchups-league")
+    for bot in world.bots:
+        ours = matches.loc[matches["first"] == bot, "first_goals"].sum()
+        ours += matches.loc[matches["second"] == bot, "second_goals"].sum()
+        assert re.search(rf"{bot}[\s\S]*?{ours} : ", text)
+    drawn(page, "#matchups-pairing")
+    assert "recorded games" in page.inner_text("#matchups-pairing")
+    page.get_by_text("3v3").click()
+    with Store.open(world.store) as store:
+        team = int(readers.read_recordings(store)["id"].max())
+    page.wait_for_selector(f"#matchups-pairing a[href*='source=r{team}&']")
+    assert query(page)["mode"] == "3v3"
+    page.get_by_text("Watch the newest").click()
+    until(page, "window.lucy && lucy.play.look() && lucy.play.look().cars === 6")
+
+
+def test_six_cars_play_smoothly(page: Any, world: World, address: str) -> None:
+    with Store.open(world.store) as store:
+        team = int(readers.read_recordings(store)["id"].max())
+    open_page(page, f"{address}/play?source=r{team}&view=3d")
+    until(page, "lucy.play.look() && lucy.play.look().cars === 6")
+    page.locator(".player button.main").click()
+    page.wait_for_timeout(2500)
+    assert page.evaluate("lucy.play.look().framesPerSecond") > 10  # docs have the measurement
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(browser: Any, address: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context(
+        viewport={"width": 1366, "height": 860}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    found = {}
+    for path in PAGES:
+        open_page(page, address + path)
+        page.wait_for_timeout(1200)
+        found[path] = [
+            (violation["id"], [node["html"][:160] for node in violation["nodes"][:4]])
+            for violation in axe.run(page).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        shown = page.evaluate("document.documentElement.dataset.mantineColorScheme")
+        assert shown == scheme
+    context.close()
+    assert not any(found.values()), json.dumps(found, indent=1)
+
+
+def test_an_empty_place_says_what_to_run(page: Any, tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "lucy.db")):
+        pass
+    empty = World(tmp_path, str(tmp_path / "lucy.db"), ())
+    with served(empty) as url:
+        for path, said in (
+            ("/runs", "lucy train --preset lucy-cpu"),
+            ("/reward", "lucy train --preset lucy-cpu"),
+            ("/play", "lucy replays import"),
+            ("/matchups", "lucy match"),
+            ("/nowhere", "There is no such page"),
+        ):
+            page.goto(url + path)
+            page.wait_for_selector(f"#content >> text={said}")
+
+
+def test_a_store_that_is_missing_is_named_and_the_rest_goes_on(page: Any, tmp_path: Path) -> None:
+    with served(World(tmp_path, str(tmp_path / "lucy.db"), ())) as url:
+        page.goto(f"{url}/runs")
+        page.wait_for_selector("#content >> text=there is no such file")
+        page.get_by_role("link", name="Shapes").click()
+        until(page, "window.lucy && lucy.shapes && lucy.shapes.look().panels[0]?.surface")
+
+
+def test_a_recording_that_goes_away_leaves_the_page(page: Any, own_world: World) -> None:
+    with served(own_world) as url:
+        open_page(page, f"{url}/play?source=r999")
+        page.wait_for_selector("#play-notice >> text=not known here")
+        assert page.locator("#play-source").count() == 1
