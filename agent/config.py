@@ -190,6 +190,23 @@ class CheckpointConfig(_Section):
     keep_every: int = Field(100, ge=0, description="of the older ones each M-th, 0 for none")
 
 
+class RatingConfig(_Section):
+    """How the newest checkpoint is rated while training goes on, by a process of low priority."""
+
+    every: int = Field(0, ge=0, description="iterations from one rating to the next; 0 for none")
+    games: int = Field(10, ge=1, le=1000, description="against each opponent, five minutes each")
+    anchors: list[str] = Field(["chaser", "random"], description="bots that stay as they are")
+    past: int = Field(2, ge=0, description="of its own newest rated checkpoints, opponents too")
+
+    @model_validator(mode="after")
+    def _somebody_is_played(self) -> "RatingConfig":
+        if self.every and not self.anchors:
+            raise ValueError(
+                "rating.anchors is empty: name a bot such as chaser, or set rating.every to 0"
+            )
+        return self
+
+
 class LeagueConfig(_Section):
     """Opponents other than the learner itself, in a share of the arenas; off by default."""
 
@@ -224,7 +241,7 @@ class TrainConfig(_Section):
     checkpoints: CheckpointConfig = Field(
         default_factory=lambda: CheckpointConfig.model_validate({})
     )
-
+    rating: RatingConfig = Field(default_factory=lambda: RatingConfig.model_validate({}))
     league: LeagueConfig = Field(default_factory=lambda: LeagueConfig.model_validate({}))
 
     @property

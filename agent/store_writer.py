@@ -55,7 +55,7 @@ class StoreWriter(KVWriter):
             device: that it trains on.
             versions: of Lucy and her parts.
         """
-        self._url, self._run, self._console = url, run, console
+        self.url, self._run, self._console = url, run, console
         self._about: dict[str, Any] = {"config": config, "device": device, "versions": versions}
         self._steps = steps  # up to which store and metrics.jsonl agree
         self._resume = run.resume
@@ -64,6 +64,11 @@ class StoreWriter(KVWriter):
         self._warned = False
         self._next_attempt = 0.0
         self._attempt([])
+
+    @property
+    def run_number(self) -> int | None:
+        """Of the run in the store; None while the store fails."""
+        return self._writer.id if self._writer else None
 
     def write(
         self,
@@ -105,7 +110,7 @@ class StoreWriter(KVWriter):
         self._steps = max([self._steps, *(added.steps for added in iterations)])
 
     def _open(self) -> RunWriter:
-        self._store = Store.open(self._url, patience=_PATIENCE)
+        self._store = Store.open(self.url, patience=_PATIENCE)
         writer = self._store.start_run(
             self._run.path,
             **self._about,

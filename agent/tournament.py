@@ -18,6 +18,7 @@ from .errors import LucyError
 from .match import GAME_SECONDS, play
 from .match_report import to_matches
 from .opponents import SCRIPTED, Bot, make_bot
+from .opponents.bot_files import PUBLISHED, installed_bots
 from .standings import Pairing
 from .store import Match, Store
 
@@ -219,7 +220,8 @@ def arrange(
 
 def _enter(name: str, deterministic: bool) -> Entrant:
     path = Path(name)
-    if name in SCRIPTED or not path.is_dir():
+    known = {*SCRIPTED, *PUBLISHED, *installed_bots()}
+    if name.partition(":")[0] in known or not path.is_dir():
         return Entrant(make_bot(name, deterministic=deterministic), name)
     path = checkpoint.resolve(path)
     bot = make_bot(str(path), deterministic=deterministic)

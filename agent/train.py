@@ -1,7 +1,7 @@
 """`lucy train`: from a config to checkpoints, resumable at any moment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,7 @@ from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
 from .run_dir import RunDirectory
 from .store_writer import StoreWriter, stored
+from .training_rating import TrainingRating, check_anchors
 
 
 class TrainResult(NamedTuple):
@@ -102,10 +103,12 @@ def train(
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
         CheckpointError: a checkpoint does not fit the config or cannot be written.
+        BotError: there is no such anchor to rate against.
         NonFiniteLossError: see `AuxPPO.train`.
         LucyError: the device's memory is too small; the message names the settings to lower.
     """
     console = console or Console(quiet=True)
+    check_anchors(config.rating)
     if notice := resets_notice(config.environment):
         console.print(notice)
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
@@ -179,8 +182,11 @@ def _train(
             saved = _first_past_self(model, config, run, league)
     steps = model.num_timesteps
 
+    rating = TrainingRating(config, run, steps, console, store=store_writer)
+
     def log_and_save(model: AuxPPO) -> None:
         nonlocal saved, steps
+        rating.record(model.logger)
         if league is not None:
             league.end_iteration(
                 checkpoint.step_name(model.num_timesteps), model.policy.state_dict()
@@ -188,7 +194,8 @@ def _train(
             for name, value in league.metrics().items():
                 model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)
-        saved, steps = save(model, config, run, league), model.num_timesteps
+        saved, steps = save(model, config, run, league, rating.spared), model.num_timesteps
+        rating.start(saved, steps)
 
     model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
@@ -204,6 +211,7 @@ def _train(
                 )
         finally:
             progress.close()
+            rating.close()
             model.logger.close()
     return TrainResult(saved, steps, interruption.by_user)
 
@@ -229,9 +237,13 @@ def _first_past_self(
 
 
 def save(
-    model: AuxPPO, config: TrainConfig, run: RunDirectory, league: League | None = None
+    model: AuxPPO,
+    config: TrainConfig,
+    run: RunDirectory,
+    league: League | None = None,
+    spared: Collection[Path] = (),
 ) -> Path:
-    """Write a checkpoint of the training into its run, and let old ones go.
+    """Write a checkpoint of the training into its run, and let old ones go but those spared.
 
     Raises:
         CheckpointError: it cannot be written.
@@ -252,7 +264,12 @@ def save(
     )
     kept = config.checkpoints
     needed = league.past.needed if league is not None and league.past is not None else ()
-    checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every, needed)
+    checkpoint.prune(
+        run.checkpoints,
+        kept.keep_newest,
+        kept.keep_every,
+        {*needed, *(path.name for path in spared)},
+    )
     return path
 
 

@@ -83,7 +83,8 @@ class Store:
             config: its settings, as JSON values.
             device: that it trains on.
             versions: of Lucy and of what else decides how it goes.
-            resume_after: agent-steps after which it goes on; iterations beyond are taken back.
+            resume_after: agent-steps after which it goes on; iterations and ratings beyond
+                are taken back.
                 None begins a new run.
 
         Raises:
@@ -245,6 +246,8 @@ def _newest_run(connection: Connection, place: Mapping[str, str]) -> int | None:
 def _take_back(connection: Connection, run: int, steps: int) -> None:
     of_run = RunIteration.run_id == run
     connection.execute(delete(RunIteration).where(of_run, RunIteration.steps > steps))
+    ratings = delete(RatingRow).where(RatingRow.run_id == run, RatingRow.steps > steps)
+    connection.execute(ratings)
     left = select(func.count(), func.coalesce(func.max(RunIteration.steps), 0)).where(of_run)
     iterations, newest = connection.execute(left).one()
     connection.execute(update(Run).where(Run.id == run).values(iterations=iterations, steps=newest))
