@@ -168,7 +168,7 @@ class LucyAction(ActionParser[Hashable, np.ndarray, np.ndarray, GameState, tuple
         """
         if name not in ACTION_TABLES:
             raise ValueError(
-                f"unknown action table {name!r}: expected one of {list(ACTION_TABLES)}"
+                f"unknown action table {name!r}: expected one of {sorted(ACTION_TABLES)}"
             )
         self._table = ACTION_TABLES[name]
 
