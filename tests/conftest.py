@@ -17,6 +17,9 @@ _source = b"".join(
 )
 _name = f"lucy-numba-{hashlib.sha256(_source).hexdigest()[:16]}"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _name))
+# Torch's threads wait for each other at every one of the tests' small operators, which on a busy
+# machine takes ten times as long as computing them on one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from lucy.sim.state import GameStates  # noqa: E402
 
