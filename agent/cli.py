@@ -257,6 +257,9 @@ def bench_train(
     preset: Annotated[
         str, typer.Option(help="Also measured as `lucy train` runs it; none for none.")
     ] = "lucy-cpu",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Also measured with so many rollout workers in Ray.")
+    ] = 0,
     rlgym_learn: Annotated[
         bool,
         typer.Option(
@@ -279,6 +282,7 @@ def bench_train(
         task = progress.add_task("measuring", total=1.0)
         result = measured.run(
             preset=None if preset == "none" else preset,
+            workers=workers,
             rounds=rounds,
             device=parse_device(device),
             peer_folder=default_folder() if rlgym_learn else None,

@@ -11,6 +11,7 @@ from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import SimulationWorkers
 from .config import EnvironmentConfig, TrainConfig
 from .errors import LucyError
+from .model import BuildModel, build_model
 from .reset_mix import build_resets
 from .simulation import build_simulation, max_players
 
@@ -45,7 +46,11 @@ def build_simulations(settings: EnvironmentConfig) -> Simulation | SimulationWor
 
 
 def build_workers_env(
-    config: TrainConfig, workers: int, ray_address: str | None, notify: Callable[[str], None]
+    config: TrainConfig,
+    workers: int,
+    ray_address: str | None,
+    notify: Callable[[str], None],
+    build: BuildModel = build_model,
 ) -> RocketLeagueVecEnv:
     """The environment whose arenas are shared out to rollout workers: see `RayWorkers`.
 
@@ -63,4 +68,4 @@ def build_workers_env(
             "rollout workers need Ray, which is not installed: "
             'pip install "lucy-skg[ray]", or train without --workers'
         ) from error
-    return RocketLeagueVecEnv(RayWorkers(config, workers, ray_address, notify), config.seed)
+    return RocketLeagueVecEnv(RayWorkers(config, workers, ray_address, notify, build), config.seed)

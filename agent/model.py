@@ -1,11 +1,15 @@
 """The learner of a config."""
 
+from collections.abc import Callable
+
 import torch
 
 from ..sim.vec_env import RocketLeagueVecEnv
 from .config import TrainConfig
 from .policy import LucyPolicy
 from .ppo import AuxPPO
+
+BuildModel = Callable[[TrainConfig, RocketLeagueVecEnv, torch.device], AuxPPO]
 
 
 def build_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> AuxPPO:

@@ -24,6 +24,7 @@ from ..rewards.spec import load_spec
 from ..sim.simulation import Collected
 from .config import TrainConfig
 from .errors import LucyError
+from .model import BuildModel, build_model
 from .rollout_worker import RolloutWorker
 from .rollouts import Finished, RolloutWorkers
 
@@ -45,6 +46,7 @@ class RayWorkers(RolloutWorkers):
         count: int,
         address: str | None,
         notify: Callable[[str], None],
+        build: BuildModel = build_model,
     ) -> None:
         """Start Ray or connect to it; the workers start with `reset`.
 
@@ -54,13 +56,14 @@ class RayWorkers(RolloutWorkers):
             address: of a running Ray, "auto" for the one that this machine belongs to; by
                 default one is started here, unless this program already has one.
             notify: told of every worker that is replaced.
+            build: makes the learner's model; a function of a module.
 
         Raises:
             ConfigError: see `RolloutWorkers`.
             LucyError: there is no Ray at the address.
         """
         super().__init__(config.environment, count)
-        self._config, self._notify = config, notify
+        self._config, self._notify, self._build = config, notify, build
         self._reward = load_spec(config.environment.reward)
         self._actors: list[Any] = []
         self._spare: Any = None
@@ -121,7 +124,7 @@ class RayWorkers(RolloutWorkers):
 
     def _start(self) -> Any:
         actor = ray.remote(RolloutWorker).options(scheduling_strategy="SPREAD")
-        return actor.remote(self._config, self._reward)
+        return actor.remote(self._config, self._reward, self._build)
 
     def _stand_by(self) -> Any:
         spare = self._start()

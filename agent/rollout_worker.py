@@ -10,7 +10,7 @@ from ..rewards.spec import RewardSpec
 from ..sim.simulation import Collected
 from ..sim.vec_env import RocketLeagueVecEnv
 from .config import AuxiliaryConfig, TrainConfig
-from .model import build_model
+from .model import BuildModel
 from .rollouts import Finished
 from .simulation import build_simulation
 
@@ -18,14 +18,15 @@ from .simulation import build_simulation
 class RolloutWorker:
     """Collects with the learner's own loop, on one core of the CPU."""
 
-    def __init__(self, config: TrainConfig, reward: RewardSpec) -> None:
+    def __init__(self, config: TrainConfig, reward: RewardSpec, build: BuildModel) -> None:
         """Stand by.
 
         Args:
             config: of the whole training.
             reward: that the config names, read where the learner is.
+            build: makes the learner's model, and so the worker's.
         """
-        self._config, self._reward = config, reward
+        self._config, self._reward, self._build = config, reward, build
 
     def begin(
         self,
@@ -55,7 +56,7 @@ class RolloutWorker:
             ),
         }
         cpu = torch.device("cpu")
-        self._model = build_model(config.model_copy(update=own), self._env, cpu)
+        self._model = self._build(config.model_copy(update=own), self._env, cpu)
         simulation.seed(streams)
         if random_state is None:
             torch.manual_seed(int(streams[0].generate_state(1, np.uint64)[0]))

@@ -22,11 +22,12 @@ from rich.console import Console
 from rich.table import Table
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from ..agent.config import EnvironmentConfig, LearnerConfig, load_preset
+from ..agent.config import TrainConfig, load_preset
 from ..agent.distribution import PackedMultiCategorical
-from ..agent.environment import build_env
+from ..agent.environment import build_env, build_workers_env
+from ..agent.model import build_model
 from ..agent.ppo import AuxPPO
-from ..agent.train import build_model
+from ..sim.vec_env import RocketLeagueVecEnv
 from .peer_environment import Peer, install
 from .rlgym_runner import RESET_MIX
 from .sim import Figure
@@ -147,6 +148,7 @@ class PeerTrainer:
 
 def run(
     preset: str | None = None,
+    workers: int = 0,
     rounds: int = 5,
     device: torch.device | None = None,
     peer_folder: Path | None = None,
@@ -159,6 +161,7 @@ def run(
 
     Args:
         preset: a training preset to measure too, as `lucy train` runs it.
+        workers: in Ray, of one variant more; 0 for none.
         rounds: in which each variant makes an iteration.
         device: of our learner; default the CPU. rlgym-learn's is the CPU.
         peer_folder: of rlgym-learn's virtual environment, made where it is missing; default:
@@ -170,13 +173,14 @@ def run(
 
     Raises:
         PeerError: rlgym-learn could not be installed, or failed.
-        ConfigError: an unknown preset.
+        ConfigError: an unknown preset, or more workers than arenas.
+        LucyError: workers without Ray.
     """
     device = device or torch.device("cpu")
     cores = os.cpu_count() or 1
     python = install(peer_folder) if peer_folder else None
     with contextlib.ExitStack() as stack:
-        trainers = _trainers(stack, preset, device, arenas, batch, seed)
+        trainers = _trainers(stack, preset, workers, device, arenas, batch, seed)
         if python is not None:
             trainers[PEER] = _peer(stack, python, cores, batch, seed)
         measured: list[dict[str, Iteration]] = []
@@ -208,38 +212,44 @@ def print_result(console: Console, result: TrainResult) -> None:
     console.print(table)
 
 
-def mlp_model(precision: str, device: torch.device, arenas: int, batch: int, seed: int) -> AuxPPO:
-    """PPO on the shared work.
+def mlp_config(precision: str, arenas: int, batch: int, seed: int) -> TrainConfig:
+    """The shared work as a training.
 
     Args:
         precision: "float32" or "bf16".
-        device: of the network.
         arenas: of 2v2.
         batch: agent-steps of a rollout.
         seed: of everything random.
     """
-    settings = EnvironmentConfig(
-        mode="2v2",
-        arenas=arenas,
-        processes=None,
-        reward="lucy-skg",
-        action_table="lookup",
-        resets=RESET_MIX,
-        replays=None,
-        timeout=300.0,
-        no_touch_timeout=30.0,
-    )
+    changes = {
+        "seed": seed,
+        "environment.mode": "2v2",
+        "environment.arenas": arenas,
+        "environment.reward": "lucy-skg",
+        "environment.action_table": "lookup",
+        "environment.resets": RESET_MIX,
+        "environment.timeout": 300.0,
+        "environment.no_touch_timeout": 30.0,
+        "ppo.n_steps": batch // (4 * arenas),
+        "ppo.batch_size": batch,
+        "ppo.n_epochs": 1,
+        "ppo.learning_rate": _LEARNING_RATE,
+        "ppo.gamma": _GAMMA,
+        "ppo.ent_coef": 0.001,
+        "learner.precision": precision,
+        "network.initial_odds": {},  # of another action table
+    }
+    return load_preset("lucy-cpu", changes)
+
+
+def mlp_model(config: TrainConfig, env: RocketLeagueVecEnv, device: torch.device) -> AuxPPO:
+    """PPO with `MlpPolicy` in place of the config's network."""
     return AuxPPO(
         MlpPolicy,
-        build_env(settings, seed),
-        n_steps=batch // (4 * arenas),
-        batch_size=batch,
-        n_epochs=1,
-        learning_rate=_LEARNING_RATE,
-        gamma=_GAMMA,
-        ent_coef=0.001,
-        learner=LearnerConfig.model_validate({"precision": precision}),
-        seed=seed,
+        env,
+        **config.ppo.model_dump(),
+        learner=config.learner,
+        seed=config.seed,
         device=device,
     )
 
@@ -247,6 +257,7 @@ def mlp_model(precision: str, device: torch.device, arenas: int, batch: int, see
 def _trainers(
     stack: contextlib.ExitStack,
     preset: str | None,
+    workers: int,
     device: torch.device,
     arenas: int,
     batch: int,
@@ -255,11 +266,17 @@ def _trainers(
     trainers: dict[str, Trainer] = {}
     if preset is not None:
         config = load_preset(preset, {"seed": seed})
-        model = build_model(config, build_env(config.environment, seed), device)
-        trainers[preset] = _closed_with(stack, model)
+        env = build_env(config.environment, seed)
+        trainers[preset] = _closed_with(stack, build_model(config, env, device))
     for precision in ("float32", "bf16"):
-        model = mlp_model(precision, device, arenas, batch, seed)
-        trainers[f"MLP, {precision}"] = _closed_with(stack, model)
+        config = mlp_config(precision, arenas, batch, seed)
+        env = build_env(config.environment, seed)
+        trainers[f"MLP, {precision}"] = _closed_with(stack, mlp_model(config, env, device))
+    if workers:
+        config = mlp_config("bf16", arenas, batch, seed)
+        env = build_workers_env(config, workers, None, lambda message: None, mlp_model)
+        name = f"MLP, bf16, {workers} workers"
+        trainers[name] = _closed_with(stack, mlp_model(config, env, device))
     return trainers
 
 

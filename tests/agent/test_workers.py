@@ -51,7 +51,7 @@ class WorkersHere(RolloutWorkers):
     def begin(self) -> list[Collected]:
         reward, modes = load_spec(self._config.environment.reward), self._config.environment.modes
         states = [torch.get_rng_state().numpy(), *[None] * (len(self.shares) - 1)]
-        self.workers = [RolloutWorker(self._config, reward) for _ in self.shares]
+        self.workers = [RolloutWorker(self._config, reward, build_model) for _ in self.shares]
         return [
             worker.begin(modes[share.arenas], self.streams[share.arenas], state)
             for worker, share, state in zip(self.workers, self.shares, states, strict=True)

@@ -37,16 +37,19 @@ def test_every_variant_is_measured_beside_the_peer(
 ) -> None:
     peer_script.write_text(ANSWERS, "utf-8")
     monkeypatch.setattr(train, "install", lambda folder: Path(sys.executable))
-    result = train.run(rounds=2, peer_folder=tmp_path, arenas=2, batch=64)
-    assert [row.name for row in result.rows] == ["MLP, float32", "MLP, bf16", train.PEER]
+    result = train.run(workers=2, rounds=2, peer_folder=tmp_path, arenas=2, batch=64)
+    ours = ["MLP, float32", "MLP, bf16", "MLP, bf16, 2 workers"]
+    assert [row.name for row in result.rows] == [*ours, train.PEER]
     for row in result.rows:
         assert 0 < row.overall.low <= row.overall.median <= row.overall.high
         assert row.collected.median > row.overall.median
-    for row in result.rows[:2]:
+    for row in result.rows[:3]:
         assert set(row.shares) == set(train.PHASES)
+    for row in result.rows[:2]:
         assert 0.8 < sum(row.shares.values()) <= 1
+    for row in result.rows:
         assert row.ratio is not None
-    peer = result.rows[2]
+    peer = result.rows[3]
     assert (peer.overall.median, peer.collected.median) == (30, 45)
     assert peer.shares == pytest.approx({"update": 1 / 3})
     assert peer.ratio is not None and peer.ratio.median == 1
