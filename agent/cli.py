@@ -16,6 +16,7 @@ from rich.console import Console
 from .cli_ablate import ablate
 from .cli_bots import bots
 from .cli_dashboard import dashboard
+from .cli_match import match
 from .cli_rewards import rewards
 from .cli_rlbot import export, watch
 from .cli_tournament import tournament
@@ -35,6 +36,7 @@ app.add_typer(rewards, name="rewards")
 app.command()(ablate)
 app.command()(dashboard)
 app.add_typer(export, name="export")
+app.command()(match)
 app.command()(watch)
 app.command()(tournament)
 
@@ -150,49 +152,6 @@ def train(
     else:
         console.print(f"Done: {result.steps:,} steps, saved as {result.checkpoint}.")
         console.print(f"See it play: lucy match {run_dir} chaser")
-
-
-@app.command()
-def match(
-    blue: Annotated[
-        str, typer.Argument(help="A bot (lucy bots list), a checkpoint, a run or module:function.")
-    ],
-    orange: Annotated[str, typer.Argument(help="The other bot.")],
-    mode: Annotated[Mode, typer.Option(help="Cars a side.")] = Mode.ONE,
-    games: Annotated[int, typer.Option(min=1, max=10_000, help="Five-minute games.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Of every game.")] = 0,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Checkpoints play their likeliest actions.")
-    ] = False,
-    record: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Record all games there, as .npz.")
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Database to add games and goals to, such as lucy.db."),
-    ] = None,
-    json_file: JsonFile = None,
-) -> None:
-    """Let two bots play; they swap sides from game to game."""
-    from .match_recording import MatchRecording
-    from .match_report import play_with_progress, table, to_json, to_matches
-    from .opponents import make_bot
-    from .store import Store
-
-    first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
-    kept = None if store is None else Store.open(store)  # before anyone plays in vain
-    recording = MatchRecording(record, mode.value, games, seed) if record else None
-    options = {"record": recording.recorder.append} if recording else {}
-    result = play_with_progress(console, first, second, mode.value, games, seed, **options)
-    console.print(table(result))
-    if recording:
-        recording.save(result)
-        console.print(f"Games recorded in {record}.")
-    write_json(json_file, to_json(result))
-    if kept is not None:
-        with kept:
-            entry = kept.add_recording(recording.entry(result)) if recording else None
-            kept.add_matches(to_matches(result, seed, entry))
 
 
 @replays.command("import")

@@ -1,46 +1,77 @@
 """A match as its players see it: a progress bar, then a table."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ..sim.constants import STEPS_PER_SECOND
-from .match import GAME_SECONDS, MatchResult, play
+from .match import MatchResult, play, race
+from .match_tally import BALL_SPEED
 from .opponents import Bot
 from .store import Goal, Match
 
+_THIRDS = {
+    "defensive_third": "time in the own third",
+    "neutral_third": "time in the middle third",
+    "offensive_third": "time in the other's third",
+}
+
 
 def play_with_progress(
-    console: Console, first: Bot, second: Bot, mode: str, games: int, seed: int, **options: Any
+    console: Console,
+    first: Bot,
+    second: Bot,
+    mode: str,
+    games: int,
+    seed: int,
+    overtime: float = 0.0,
+    **options: Any,
 ) -> MatchResult:
     """`play`, under a progress bar."""
-    watch = options.pop("on_step", lambda states, step: None)
-    with Progress(console=console, transient=True) as progress:
-        steps = round(GAME_SECONDS * STEPS_PER_SECOND)
-        title = f"{first.name} against {second.name}, {games} games of {mode}"
-        task = progress.add_task(title, total=steps)
+    title = f"{first.name} against {second.name}, {games} games of {mode}"
+    with _bar(console, title) as on_progress:
+        return play(
+            first,
+            second,
+            mode=mode,
+            games=games,
+            seed=seed,
+            overtime=overtime,
+            on_progress=on_progress,
+            **options,
+        )
 
-        def on_step(states: Any, step: int) -> None:
-            progress.update(task, completed=step)
-            watch(states, step)
 
-        return play(first, second, mode=mode, games=games, seed=seed, on_step=on_step, **options)
+def race_with_progress(
+    console: Console, first: Bot, second: Bot, mode: str, goals: int, seed: int
+) -> MatchResult:
+    """`race`, under a progress bar."""
+    title = f"{first.name} against {second.name} to {goals} goals of {mode}"
+    with _bar(console, title) as on_progress:
+        return race(first, second, mode=mode, goals=goals, seed=seed, on_progress=on_progress)
 
 
 def table(result: MatchResult) -> Table:
     """The result for the console: one column a bot."""
-    minutes = f"{len(result.figures['goals'])} games of {result.seconds / 60:g} minutes"
-    out = Table("", *result.names, title=f"{result.mode}, {minutes}")
+    played = len(result.seconds)
+    games = f"{played} game{'s' * (played > 1)}, {result.seconds.sum() / 60:.0f} minutes of play"
+    out = Table("", *result.names, title=f"{result.mode}, {games}")
     won, drawn, lost = result.results
     out.add_row("goals", *map(str, result.goals))
     out.add_row("share of goals", *(f"{share:.1%}" for share in _goal_shares(result)))
     out.add_row(f"games won ({drawn} drawn)", str(won), str(lost))
     for figure in result.figures:
-        if figure != "goals":
+        if figure in _THIRDS:
+            out.add_row(_THIRDS[figure], *(f"{share:.0%}" for share in _share(result, figure)))
+        elif figure not in ("goals", BALL_SPEED):
             rates = result.per_minute(figure)
-            out.add_row(f"{figure} a car and minute", *(f"{rate:.2f}" for rate in rates))
+            label = figure.replace("_", " ")
+            out.add_row(f"{label} a car and minute", *(f"{rate:.2f}" for rate in rates))
+    out.caption = f"The ball's mean speed was {result.ball_speed:.0f} uu/s."
     return out
 
 
@@ -50,12 +81,16 @@ def to_json(result: MatchResult) -> dict[str, Any]:
     return {
         "bots": list(result.names),
         "mode": result.mode,
-        "seconds": result.seconds,
+        "seconds": result.seconds.tolist(),
         "goals": list(result.goals),
         "goal_share": _goal_shares(result),
         "won_drawn_lost": [won, drawn, lost],
-        "per_car_and_minute": {name: list(result.per_minute(name)) for name in result.figures},
+        "per_car_and_minute": {
+            name: list(result.per_minute(name)) for name in result.figures if name != BALL_SPEED
+        },
+        "ball_speed": result.ball_speed,
         "games": {name: values.tolist() for name, values in result.figures.items()},
+        "scored": [goal._asdict() for goal in result.scored],
     }
 
 
@@ -68,10 +103,11 @@ def to_matches(result: MatchResult, seed: int, recording: int | None = None) -> 
         recording: of all of them, in the store.
     """
 
-    def pair(figure: str, game: int) -> tuple[int, int]:
+    def pair(figure: str, game: int) -> tuple[float, float]:
         first, second = result.figures[figure][game].tolist()
         return first, second
 
+    goals = result.figures["goals"]
     return [
         Match(
             result.names,
@@ -79,16 +115,29 @@ def to_matches(result: MatchResult, seed: int, recording: int | None = None) -> 
             seed,
             game,
             first_is_blue=game % 2 == 0,
-            seconds=result.seconds,
-            score=pair("goals", game),
+            seconds=float(result.seconds[game]),
+            score=(int(goals[game, 0]), int(goals[game, 1])),
             goals=tuple(Goal(*goal[1:]) for goal in result.scored if goal.game == game),
             figures={name: pair(name, game) for name in result.figures if name != "goals"},
             recording=recording,
         )
-        for game in range(len(result.figures["goals"]))
+        for game in range(len(goals))
     ]
 
 
 def _goal_shares(result: MatchResult) -> list[float]:
     goals = result.goals
     return [own / max(sum(goals), 1) for own in goals]
+
+
+def _share(result: MatchResult, third: str) -> list[float]:
+    """Of each bot's time in all thirds."""
+    whole = sum(result.figures[name].sum(axis=0) for name in _THIRDS)
+    return (result.figures[third].sum(axis=0) / np.maximum(whole, 1e-9)).tolist()
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[Callable[[float], None]]:
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(title, total=1.0)
+        yield lambda share: progress.update(task, completed=share)

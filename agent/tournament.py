@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..sim.constants import STEPS_PER_SECOND
 from . import checkpoint
 from .errors import LucyError
 from .match import GAME_SECONDS, play
@@ -142,7 +141,6 @@ class Tournament:
     def _play_batch(
         self, batch: Batch, done: int, lacking: int, watch: Callable[[float], None]
     ) -> list[Match]:
-        steps = self.seconds * STEPS_PER_SECOND
         first, second = (self.entrants[bot].bot for bot in self.pairs[batch.pairing])
         seed = self.batch_seed(batch.number)
         result = play(
@@ -152,7 +150,7 @@ class Tournament:
             games=batch.games,
             seed=seed,
             seconds=self.seconds,
-            on_step=lambda states, step: watch(done + lacking * min(step / steps, 1.0)),
+            on_progress=lambda share: watch(done + lacking * share),
         )
         return to_matches(result, seed)
 

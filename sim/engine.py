@@ -116,6 +116,7 @@ class ArenaPool:
             for arena, teams in zip(self._arenas, self._teams, strict=True)
         ]
         self._steps = np.zeros(len(modes), np.int64)  # since the arena's initial state
+        self._idle = [False] * len(modes)
         self._counted = np.zeros((*mask.shape, 4), np.int32)  # by cars of earlier episodes
         self._scored = np.zeros((len(modes), 2), np.int32)  # before RocketSim began to count
         self._controls = _ControlsCache()
@@ -183,6 +184,8 @@ class ArenaPool:
         keys = chunk.states.previous_action.view("V32")[..., 0].tolist()
         controls = self._controls
         for index, row in enumerate(keys, chunk.start):
+            if self._idle[index]:
+                continue
             for car, slot in zip(self._cars[index], self._slots[index], strict=True):
                 car.set_controls(controls[row[slot]])
 
@@ -190,6 +193,8 @@ class ArenaPool:
         for index, arena, has_demoed in zip(
             arenas, self._arenas[arenas.start : arenas.stop], demoed, strict=False
         ):
+            if self._idle[index]:
+                continue
             if has_demoed and self._somebody_returns(index):
                 self._step_tick_by_tick(index)
             else:
@@ -246,6 +251,7 @@ class ArenaPool:
                 f"arena {arena} has {n_cars} cars, the initial state {len(state.car_position)}"
             )
         self._steps[arena] = 0
+        self._idle[arena] = False
         cars = self._renew_cars(arena)
         self._arenas[arena].ball.set_state(_ball_state(state))
         for row, car in enumerate(cars):
@@ -256,6 +262,10 @@ class ArenaPool:
         self.states.car_ball_touched[arena] = False  # RocketSim's flag is the last step's
         self.states.previous_action[arena] = 0
         self.states.episode_start[arena] = True
+
+    def rest(self, arena: int) -> None:
+        """Leave one arena as it is until its next initial state: nothing in it moves."""
+        self._idle[arena] = True
 
     def _renew_cars(self, arena: int) -> list[RocketSim.Car]:
         """New cars, which count from zero."""

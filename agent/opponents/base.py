@@ -1,6 +1,6 @@
 """What a match needs of a bot."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,10 @@ class Bot(Protocol):
     ) -> None:
         """Begin a batch of games.
 
+        When a game is over, another may begin in its arena, with `states.episode_start`: `cars`
+        and the generator are then changed in place. With none to follow, the bot has no car
+        there any more.
+
         Args:
             states: of A arenas, one a game.
             cars: [A,C] bool, which cars the bot drives.
@@ -34,3 +38,12 @@ class Bot(Protocol):
             states: now.
             controls: [A,C,8] float32; the bot writes its own cars' rows.
         """
+
+
+@runtime_checkable
+class PartingBot(Bot, Protocol):
+    """A bot whose games can be shared out among threads; another plays all of them in one."""
+
+    def part(self) -> "PartingBot":
+        """The same bot, to play other games at the same time."""
+        ...

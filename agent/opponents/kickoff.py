@@ -4,7 +4,7 @@ import numpy as np
 
 from ...sim.constants import BLUE
 from ...sim.state import GameStates
-from .base import Bot
+from .base import PartingBot
 
 _DRIVE = (1, 0, 0, 0, 0, 0, 1, 0)
 _SCRIPT = np.array(
@@ -31,10 +31,14 @@ class ScriptedKickoff:
     Of mates that are equally far the left one goes. The script ends with the first touch.
     """
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: PartingBot) -> None:
         """Play this bot."""
         self.name = bot.name
         self._bot = bot
+
+    def part(self) -> "ScriptedKickoff":
+        """See `PartingBot`."""
+        return ScriptedKickoff(self._bot.part())
 
     def start(
         self, states: GameStates, cars: np.ndarray, random: list[np.random.Generator]

@@ -1,7 +1,9 @@
 """What bots with a network share: observations in, logits in tiles, actions out."""
 
+import copy
 import math
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -52,6 +54,10 @@ class NetworkBot:
         self._observation = self._kind(states, max_players=cars.shape[1])
         agents = int(states.car_mask.sum())
         self._observations = np.zeros((agents, *self._observation.shape), np.float32)
+
+    def part(self) -> Self:
+        """See `PartingBot`; the network is shared."""
+        return copy.copy(self)
 
     def act(self, states: GameStates, controls: np.ndarray) -> None:
         """See `Bot`."""

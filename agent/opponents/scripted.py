@@ -1,5 +1,8 @@
 """Bots without a network: `random`, `idle`, `chaser` and `striker`."""
 
+import copy
+from typing import Self
+
 import numpy as np
 
 from ...sim.actions import ACTION_TABLES
@@ -20,6 +23,10 @@ class Scripted:
     ) -> None:
         """Begin a batch of games; see `Bot`."""
         self.cars, self.random = cars, random
+
+    def part(self) -> Self:
+        """See `PartingBot`."""
+        return copy.copy(self)
 
 
 class IdleBot(Scripted):

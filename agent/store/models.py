@@ -105,6 +105,15 @@ class GoalRow(Table):
     ball_speed: Mapped[float]
 
 
+class GoalScorer(Table):
+    """Which car scored a goal; a goal without one was the other side's own."""
+
+    __tablename__ = "goal_scorers"
+    match_id: Mapped[int] = mapped_column(ForeignKey("matches.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    car: Mapped[int]  # of the bot that scored, from 0
+
+
 class RatingRow(Table):
     """A bot's rating at a moment."""
 

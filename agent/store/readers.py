@@ -11,10 +11,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    func,
+    inspect,
+    null,
+    or_,
+    select,
+    tuple_,
+)
 
 from .connection import StoreError
-from .models import GoalRow, MatchRow, RatingRow, RecordingRow, Run, RunIteration
+from .models import GoalRow, GoalScorer, MatchRow, RatingRow, RecordingRow, Run, RunIteration
 from .packing import unpack
 from .store import Store
 from .values import STATISTICS, Rating
@@ -173,15 +184,28 @@ def read_matches(
 def read_goals(
     store: Store, bots: tuple[str, str] | None = None, mode: str | None = None
 ) -> pd.DataFrame:
-    """Goals of the games that `read_matches` finds, with the name of the bot that scored."""
+    """Goals of the games that `read_matches` finds.
+
+    Returns:
+        A row a goal: the store's columns, `scorer`, the bot that scored, and `car`, which of its
+        cars it was, missing where it is not known.
+    """
     scorer = case((GoalRow.by_first, MatchRow.first), else_=MatchRow.second).label("scorer")
-    query = (
-        select(GoalRow.__table__, scorer)
-        .join(MatchRow, MatchRow.id == GoalRow.match_id)
-        .where(*_of_pairing(bots, mode))
-        .order_by(GoalRow.match_id, GoalRow.number)
-    )
-    return _frame(store, query)
+    order = (GoalRow.match_id, GoalRow.number)
+    of_games = MatchRow.id == GoalRow.match_id
+
+    def read(connection: Connection) -> pd.DataFrame:
+        # A store that an older Lucy wrote has no such table until it is written to again
+        known = inspect(connection).has_table(GoalScorer.__tablename__)
+        car = GoalScorer.car if known else null().label("car")
+        query = select(GoalRow.__table__, scorer, car).join(MatchRow, of_games)
+        if known:
+            same = tuple_(GoalScorer.match_id, GoalScorer.number) == tuple_(*order)
+            query = query.outerjoin(GoalScorer, same)
+        query = query.where(*_of_pairing(bots, mode)).order_by(*order)
+        return _rows(connection, query)
+
+    return store.database.read(read)
 
 
 def read_pairings(store: Store, mode: str | None = None) -> pd.DataFrame:
@@ -244,11 +268,12 @@ def read_recordings(store: Store, source: str | None = None) -> pd.DataFrame:
 
 
 def _frame(store: Store, query: Any) -> pd.DataFrame:
-    def read(connection: Connection) -> pd.DataFrame:
-        result = connection.execute(query)
-        return pd.DataFrame(result.all(), columns=list(result.keys()))
+    return store.database.read(lambda connection: _rows(connection, query))
 
-    return store.database.read(read)
+
+def _rows(connection: Connection, query: Any) -> pd.DataFrame:
+    result = connection.execute(query)
+    return pd.DataFrame(result.all(), columns=list(result.keys()))
 
 
 def _of_run(store: Store, connection: Connection, run: int, *columns: Any) -> Any:

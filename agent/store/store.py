@@ -11,7 +11,16 @@ from typing import Any, Self
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from .connection import Database
-from .models import GoalRow, MatchRow, PairingGame, RatingRow, RecordingRow, Run, RunIteration
+from .models import (
+    GoalRow,
+    GoalScorer,
+    MatchRow,
+    PairingGame,
+    RatingRow,
+    RecordingRow,
+    Run,
+    RunIteration,
+)
 from .packing import pack_components, pack_metrics, with_new
 from .values import Iteration, Match, Rating, RecordingEntry, RunStatus
 
@@ -303,12 +312,17 @@ def _add_match(connection: Connection, match: Match) -> int:
         "recording_id": match.recording,
     }
     key = _new_key(connection.execute(insert(MatchRow).values(**row)))
-    goals = [
-        {"match_id": key, "number": number, **asdict(goal)}
-        for number, goal in enumerate(match.goals)
-    ]
+    goals, scorers = [], []
+    for number, goal in enumerate(match.goals):
+        values = {"match_id": key, "number": number} | asdict(goal)
+        car = values.pop("scorer")
+        goals.append(values)
+        if car is not None:
+            scorers.append({"match_id": key, "number": number, "car": car})
     if goals:
         connection.execute(insert(GoalRow), goals)
+    if scorers:
+        connection.execute(insert(GoalScorer), scorers)
     return key
 
 

@@ -46,6 +46,7 @@ class Goal:
     seconds: float  # of play since the match began
     by_first: bool  # for the first bot, else for the second
     ball_speed: float  # uu/s
+    scorer: int | None = None  # which of the bot's cars, from 0; None for an own goal
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,16 @@ def test_goals_count_for_the_side_that_the_bot_plays() -> None:
 def test_figures_add_up() -> None:
     goals = np.array([[3, 1], [0, 0], [1, 2]])
     touches = np.array([[30, 6], [30, 6], [30, 6]])
-    result = MatchResult(("a", "b"), "2v2", 300.0, {"goals": goals, "touches": touches}, cars=2)
+    seconds = np.full(3, 300.0)
+    ball = np.array([[1000.0, 1000.0], [2000.0, 2000.0], [1500.0, 1500.0]])
+    figures = {"goals": goals, "touches": touches, "ball_speed": ball}
+    result = MatchResult(("a", "b"), "2v2", seconds, figures, cars=2)
     assert result.goals == (4, 3)
     assert result.results == (1, 1, 1)
     assert result.per_minute("touches") == (3.0, 0.6)  # 90 in 3 games of 5 minutes by 2 cars
     data = to_json(result)
     assert data["goal_share"] == [4 / 7, 3 / 7]
+    assert data["ball_speed"] == 1500
     assert data["games"]["goals"] == goals.tolist()
 
 

@@ -58,7 +58,8 @@ def iterations(count: int, each: int = 10) -> list[Iteration]:
 
 
 def match(first: str, second: str, score: tuple[int, int], mode: str = "1v1") -> Match:
-    goals = tuple(Goal(20.0 * i, i < score[0], 1500.0) for i in range(sum(score)))
+    scorers = (0, None, 1)
+    goals = tuple(Goal(20.0 * i, i < score[0], 1500.0, scorers[i % 3]) for i in range(sum(score)))
     return Match((first, second), mode, 7, 3, True, 300.0, score, goals, {"touches": (9, 4)})
 
 
@@ -167,6 +168,7 @@ def test_matches_and_goals(store: Store) -> None:
     goals = readers.read_goals(store, ("a", "b"))
     assert goals["scorer"].tolist() == ["a", "a", "b", "b", "b", "b", "b"]
     assert goals["seconds"].tolist()[:3] == [0.0, 20.0, 40.0]
+    assert goals["car"].fillna(-1).tolist()[:3] == [0, -1, 1]
     table = readers.read_pairings(store)
     assert table.to_dict("split", index=False)["data"] == [
         ["a", "b", "1v1", 2, 1, 0, 1, 2, 5],
