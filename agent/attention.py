@@ -22,6 +22,11 @@ def attend(query: Tensor, rows: Tensor, padded: Tensor, scale: float) -> Tensor:
     """
     if query.device.type == "cpu":
         return _Attend.apply(query, rows, padded, scale)  # type: ignore[no-any-return]
+    return by_products(query, rows, padded, scale)
+
+
+def by_products(query: Tensor, rows: Tensor, padded: Tensor, scale: float) -> Tensor:
+    """`attend` by matrix products, on any device."""
     scores = query.transpose(0, 1) @ rows.transpose(1, 2) * scale
     scores = scores.masked_fill(padded[:, None], float("-inf"))
     return (scores.softmax(dim=-1).to(rows.dtype) @ rows).transpose(0, 1)

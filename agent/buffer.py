@@ -12,6 +12,8 @@ import torch
 from stable_baselines3.common.buffers import RolloutBuffer
 from torch import Tensor
 
+_FILLED_STEPS = 64  # at a time: each copy to a GPU waits for it
+
 
 class Batch(NamedTuple):
     """Pieces of n agents' trajectories: L steps each, and the F - L frames before them.
@@ -86,6 +88,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self._pinned = self.device.type == "cuda"
         shape = self.observations.shape[1:]
         self._staging = torch.zeros(shape, dtype=dtype, pin_memory=self._pinned)
+        self._landing: Tensor | None = None  # of actions, on their way back
         arrays = [np.zeros(steps, np.float32) for _ in range(6)]
         self.rewards, self.values, self.advantages, self.returns, *rest = arrays
         self.episode_starts, self.cut_off = rest
@@ -121,6 +124,16 @@ class DeviceRolloutBuffer(RolloutBuffer):
         if self._pinned:
             source = self._staging.copy_(source)
         return slot.copy_(source, non_blocking=self._pinned)
+
+    def fetch(self, actions: Tensor) -> np.ndarray:
+        """Actions as an array, which the next call may overwrite; waits for the device."""
+        if not self._pinned:
+            return actions.cpu().numpy()
+        if self._landing is None or self._landing.shape != actions.shape:
+            self._landing = torch.empty_like(actions, device="cpu", pin_memory=True)
+        self._landing.copy_(actions, non_blocking=True)
+        torch.cuda.current_stream(self.device).synchronize()
+        return self._landing.numpy()
 
     def record(
         self, actions: Tensor, log_probs: Tensor, rewards: np.ndarray, starts: np.ndarray
@@ -169,9 +182,10 @@ class DeviceRolloutBuffer(RolloutBuffer):
             if not isinstance(target, Tensor):
                 target[:] = source
                 continue
-            for slot, values in zip(target, source, strict=True):
+            for first in range(0, len(source), _FILLED_STEPS):
                 # Copied, as PyTorch warns of memory that it must not write to
-                slot.copy_(torch.from_numpy(values.copy()))
+                values = torch.from_numpy(source[first : first + _FILLED_STEPS].copy())
+                target[first : first + _FILLED_STEPS].copy_(values)
         self.pos, self.full = self.buffer_size, True
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
@@ -198,8 +212,10 @@ class DeviceRolloutBuffer(RolloutBuffer):
             length: L, consecutive steps of an agent that stay together; divides T. With 1
                 the minibatches are Stable-Baselines3's.
         """
-        starts = np.arange(0, self.buffer_size, length)
-        order = np.random.permutation(len(starts) * self.n_envs)  # noqa: NPY002 - seeded by SB3
+        pieces = self.buffer_size // length  # of an agent
+        order = self._on_device(
+            np.random.permutation(pieces * self.n_envs)  # noqa: NPY002 - seeded by SB3
+        ).long()
         rewards, advantages, returns = map(
             self._on_device, (self.rewards, self.advantages, self.returns)
         )
@@ -207,9 +223,9 @@ class DeviceRolloutBuffer(RolloutBuffer):
         context = self.context if length > 1 else 0
         frames = torch.arange(-context, length, device=self.device)[:, None] + self.context
         steps = torch.arange(length, device=self.device)[:, None]
-        for chosen in np.array_split(order, max(round(len(order) * length / batch_size), 1)):
-            start = self._on_device(starts[chosen % len(starts)])
-            agent = self._on_device(chosen // len(starts))
+        # All is on the device before the first minibatch: a copy between two would wait for it
+        for chosen in order.tensor_split(max(round(len(order) * length / batch_size), 1)):
+            start, agent = chosen % pieces * length, chosen // pieces
             at = (steps + start, agent)
             yield Batch(
                 *(frames + start, agent[None]),

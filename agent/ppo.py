@@ -23,12 +23,14 @@ from .auxiliary import RewardPrediction, Segment, build_tasks
 from .buffer import Batch, DeviceRolloutBuffer
 from .config import AuxiliaryConfig, LearnerConfig
 from .errors import LucyError
+from .marks import Mark, mark, seconds_between
 from .policy import LucyPolicy
 from .replicas import Replicas
 from .rollouts import RolloutWorkers
 
 _UNSUPPORTED = {"clip_range_vf": None, "target_kl": None, "use_sde": False}
-_INFERENCE_PIECE = 2048  # observations: a CPU's cache holds what the layers make of them
+# Observations: a CPU's cache holds what the layers make of so many, a GPU is kept busy by them
+_INFERENCE_PIECE = {"cpu": 2048, "cuda": 32768}
 
 
 class NonFiniteLossError(LucyError):
@@ -129,6 +131,7 @@ class AuxPPO(PPO):
         self.seconds: dict[str, float] = {}  # of the latest iteration, by phase
         self.shares: dict[str, float] = {}  # of its time
         self._iteration_start = 0.0
+        self._marks: list[list[Mark]] = []  # of an update's pieces: where each part began
         # Fused Adam is one kernel, and can skip a step on the device
         optimizer = {"optimizer_kwargs": {"eps": 1e-5, "fused": True}}
         kwargs["policy_kwargs"] = optimizer | (policy_kwargs or {})
@@ -222,7 +225,7 @@ class AuxPPO(PPO):
             began = time.perf_counter()
             assert isinstance(self._last_obs, np.ndarray)
             actions, log_probs = self._act(rollout_buffer.observe(self._last_obs))
-            chosen = actions.cpu().numpy()
+            chosen = rollout_buffer.fetch(actions)
             acted = time.perf_counter()
             new_obs, rewards, dones, infos = env.step(chosen)
             self.seconds["inference"] += acted - began
@@ -312,7 +315,8 @@ class AuxPPO(PPO):
             with torch.no_grad(), self._autocast():
                 return learner.policy.predict_values(observations).flatten().float()
 
-        pieces = [piece for group in groups for piece in group.split(_INFERENCE_PIECE)]
+        size = _INFERENCE_PIECE.get(self.device.type, 2048)
+        pieces = [piece for group in groups for piece in group.split(size)]
         values = torch.cat(self._replicas.map(work, pieces)).cpu()
         return list(values.split([len(group) for group in groups]))
 
@@ -328,7 +332,7 @@ class AuxPPO(PPO):
             learner.train()
         self._update_learning_rate(self._optimizers)
         recorded = []
-        self._forward_seconds = dict.fromkeys(["main", *self.tasks], 0.0)
+        self._marks.clear()
         with self._one_thread_an_operator():
             for _ in range(self.n_epochs):
                 recorded += self._epoch()
@@ -375,38 +379,35 @@ class AuxPPO(PPO):
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
             batch = batch._replace(advantages=advantages)
 
-        def work(learner: Learner, piece: Batch) -> tuple[Tensor, list[float]]:
-            losses, seconds = self._losses(learner, piece)
+        def work(learner: Learner, piece: Batch) -> tuple[Tensor, list[Mark]]:
+            losses, marks = self._losses(learner, piece)
             share = piece.size / batch.size
             (losses[0] * share).backward()
-            return losses.detach() * share, seconds
+            return losses.detach() * share, marks
 
         for optimizer in self._optimizers:
             optimizer.zero_grad()
         results = self._replicas.map(work, batch.pieces(self._piece_size()))
         self._replicas.sum_gradients()
-        for _, seconds in results:
-            for name, part in zip(self._forward_seconds, seconds, strict=True):
-                self._forward_seconds[name] += part
+        self._marks += [marks for _, marks in results]
         return torch.stack([losses for losses, _ in results]).sum(dim=0)
 
-    def _losses(self, learner: Learner, piece: Batch) -> tuple[Tensor, list[float]]:
-        """`Losses` and the tasks' losses, stacked, and the seconds that each part took."""
+    def _losses(self, learner: Learner, piece: Batch) -> tuple[Tensor, list[Mark]]:
+        """`Losses` and the tasks' losses, stacked, and when each part began and the last ended."""
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
-        clock = [time.perf_counter()]
+        marks = [mark(self.device)]
         observations = self.rollout_buffer.observations[piece.frames, piece.agents]
         with self._autocast():
             evaluated, segment = _evaluate(learner, observations, piece)
             main = ppo_losses(evaluated, piece, clip_range, self.ent_coef, self.vf_coef)
-            clock.append(time.perf_counter())
+            marks.append(mark(self.device))
             losses = []
             for task in learner.tasks.values():
                 losses.append(task(segment))
-                clock.append(time.perf_counter())
+                marks.append(mark(self.device))
         weighted = zip(self.auxiliary.weights.values(), losses, strict=True)
         loss = main.loss + sum(weight * part for weight, part in weighted)
-        seconds = [end - start for start, end in itertools.pairwise(clock)]
-        return torch.stack([loss, *main[1:], *losses]), seconds
+        return torch.stack([loss, *main[1:], *losses]), marks
 
     def _piece_size(self) -> int:
         if self.learner.piece is not None:
@@ -450,9 +451,11 @@ class AuxPPO(PPO):
         self.shares = {phase: self.seconds[phase] / iteration for phase in phases}
         for phase, share in self.shares.items():
             self.logger.record(f"time/{phase}_share", share)
-        forward = sum(self._forward_seconds.values())
-        for name, seconds in self._forward_seconds.items():  # backward taken as in proportion
-            share = self.shares["update"] * seconds / forward
+        forward = np.sum([seconds_between(marks) for marks in self._marks], axis=0)
+        self._marks.clear()
+        parts = self.shares["update"] * forward / forward.sum()
+        for name, share in zip(["main", *self.tasks], parts.tolist(), strict=True):
+            # The backward pass is taken as in proportion
             self.logger.record(f"time/update_{name}_share", share)
         self.logger.record("time/collected_steps_per_second", samples / self.seconds["collect"])
         self.logger.record("time/overall_steps_per_second", samples / iteration)
