@@ -14,7 +14,7 @@ console = Console()
 @bots.command("list")
 def list_bots() -> None:
     """The bots that can play, by name."""
-    from .opponents import SCRIPTED
+    from .opponents import SCRIPTED, SHIPPED
     from .opponents.bot_files import PUBLISHED, BotFileError, bots_folder, installed_bots
     from .opponents.bot_files import load_weights as load
 
@@ -23,6 +23,8 @@ def list_bots() -> None:
         table.add_column(column, overflow="fold")
     for name in SCRIPTED:
         table.add_row(name, "none", "none: a script")
+    for name in SHIPPED:
+        table.add_row(name, "Lucy's", "shipped with Lucy")
     installed = installed_bots()
     for name, path in installed.items():
         try:

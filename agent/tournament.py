@@ -16,8 +16,8 @@ from . import checkpoint
 from .errors import LucyError
 from .match import GAME_SECONDS, play
 from .match_report import to_matches
-from .opponents import SCRIPTED, Bot, make_bot
-from .opponents.bot_files import PUBLISHED, installed_bots
+from .opponents import SHIPPED, Bot, bot_names, make_bot
+from .opponents.bot_files import PUBLISHED
 from .standings import Pairing
 from .store import Match, Store
 
@@ -217,11 +217,13 @@ def arrange(
 
 
 def _enter(name: str, deterministic: bool) -> Entrant:
-    path = Path(name)
-    known = {*SCRIPTED, *PUBLISHED, *installed_bots()}
-    if name.partition(":")[0] in known or not path.is_dir():
+    if name in SHIPPED:
+        folder = SHIPPED[name]
+    elif name.partition(":")[0] in {*bot_names(), *PUBLISHED} or not Path(name).is_dir():
         return Entrant(make_bot(name, deterministic=deterministic), name)
-    path = checkpoint.resolve(path)
-    bot = make_bot(str(path), deterministic=deterministic)
-    document = (path / checkpoint.DOCUMENT).read_bytes()  # which has the sums of the weights
+    else:
+        folder = checkpoint.resolve(Path(name))
+        name = str(folder)
+    document = (folder / checkpoint.DOCUMENT).read_bytes()  # which has the sums of the weights
+    bot = make_bot(name, deterministic=deterministic)
     return Entrant(bot, hashlib.sha256(document).hexdigest())

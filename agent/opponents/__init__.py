@@ -1,6 +1,6 @@
 """Bots that play matches: scripted ones, Necto and Nexto, checkpoints, behind one interface."""
 
 from .base import Bot, PartingBot
-from .registry import SCRIPTED, BotError, make_bot
+from .registry import SCRIPTED, SHIPPED, BotError, bot_names, make_bot
 
-__all__ = ["SCRIPTED", "Bot", "BotError", "PartingBot", "make_bot"]
+__all__ = ["SCRIPTED", "SHIPPED", "Bot", "BotError", "PartingBot", "bot_names", "make_bot"]

@@ -15,6 +15,10 @@ from .scripted import ChaserBot, IdleBot, RandomBot, StrikerBot
 SCRIPTED = {bot.name: bot for bot in (RandomBot, IdleBot, ChaserBot, StrikerBot)}
 
 
+SHIPPED = {"lucy": Path(__file__).parent / "lucy"}
+"""Checkpoints that come with the package: trained by Lucy's own command, see docs/results."""
+
+
 class BotError(LucyError):
     """There is no such bot, or it has no such option; the message names those that there are."""
 
@@ -23,9 +27,9 @@ def make_bot(name: str, *, deterministic: bool = False) -> Bot:
     """The bot of this name, import path or checkpoint.
 
     Args:
-        name: `random`, `idle`, `chaser`, `striker`; a bot of the bots folder, such as `necto`,
-            `nexto` or `nexto:beta=0.5,kickoff=scripted`; the path of a checkpoint or a run
-            directory; or `module:function`, see `import_path`.
+        name: `random`, `idle`, `chaser`, `striker`; `lucy`, our own; a bot of the bots folder,
+            such as `necto`, `nexto` or `nexto:beta=0.5,kickoff=scripted`; the path of a
+            checkpoint or a run directory; or `module:function`, see `import_path`.
         deterministic: checkpoints and policies play their likeliest actions instead of
             sampling. Necto and Nexto do so at beta 1, the default.
 
@@ -37,6 +41,10 @@ def make_bot(name: str, *, deterministic: bool = False) -> Bot:
     """
     if name in SCRIPTED:
         return SCRIPTED[name]()
+    if name in SHIPPED:
+        bot = checkpoint_bot(SHIPPED[name], deterministic=deterministic)
+        bot.name = name
+        return bot
     head, _, options = name.partition(":")
     weights = installed_bots()
     if head in weights:
@@ -50,11 +58,16 @@ def make_bot(name: str, *, deterministic: bool = False) -> Bot:
         return checkpoint_bot(Path(name), deterministic=deterministic)
     if IMPORT_PATH.fullmatch(name):
         return import_bot_factory(name, deterministic=deterministic)
-    names = sorted({*SCRIPTED, *PUBLISHED, *weights})
+    names = sorted({*bot_names(), *PUBLISHED})
     raise BotError(
         f"unknown bot {name!r}{suggest(head, names)}: expected one of {names}, the path of a "
         "checkpoint or a run directory, or module:function"
     )
+
+
+def bot_names() -> list[str]:
+    """The bots that play by a name of their own."""
+    return sorted({*SCRIPTED, *SHIPPED, *installed_bots()})
 
 
 def _options(name: str, options: str) -> dict[str, Any]:

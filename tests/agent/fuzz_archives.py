@@ -17,7 +17,7 @@ from lucy.agent.opponents.bot_files import BotFileError, import_bot
 
 from .archives import Canary, Published, changed, pickle_of, torchscript
 
-SLOW = 20.0  # s; a mutation that takes as long hangs
+SLOW = 5.0  # s of the processor
 
 
 def fuzz_archives(archives: list[bytes], count: int, seed: int, folder: Path) -> Counter[str]:
@@ -37,14 +37,14 @@ def fuzz_archives(archives: list[bytes], count: int, seed: int, folder: Path) ->
     hostile = pickle.dumps(Canary(canary), 2)
     for number in range(count):
         path.write_bytes(mutated(rng, rng.choice(archives), hostile))
-        begun = time.monotonic()
+        begun = time.process_time()
         try:
             import_bot(path, "mutated")
             outcomes["read"] += 1
         except BotFileError as error:
             assert str(error).startswith(str(path)), (number, error)
             outcomes["refused"] += 1
-        assert time.monotonic() - begun < SLOW, number
+        assert time.process_time() - begun < SLOW, number
         assert not canary.exists(), number
     return outcomes
 

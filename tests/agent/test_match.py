@@ -122,3 +122,9 @@ def test_a_checkpoint_of_another_observation_is_refused(
 
 def test_scripted_bots_are_all_there() -> None:
     assert set(SCRIPTED) == {"random", "idle", "chaser", "striker"}
+
+
+def test_the_shipped_bot_goes_for_the_ball() -> None:
+    result = play(make_bot("lucy"), make_bot("idle"), games=4, seconds=30)
+    assert result.names == ("lucy", "idle")
+    assert result.figures["touches"][:, 0].sum() > 4
