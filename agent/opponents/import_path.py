@@ -33,7 +33,7 @@ class RLGymPolicy(NamedTuple):
 
     obs_builder: Callable[[], ObsBuilder]  # makes a new one for every game
     action_parser: Callable[[], ActionParser]  # too; without RepeatAction, 8 ticks are held anyway
-    logits: Network  # observations [n,...] -> log-probabilities [n,K], always of n = 16 cars
+    logits: Network  # observations [n,...] -> log-probabilities [n,K], always of n = 32 cars
 
 
 def import_bot_factory(path: str, *, deterministic: bool = False) -> Bot:

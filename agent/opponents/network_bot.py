@@ -11,7 +11,7 @@ from ...sim.actions import ActionTable
 from ...sim.observations import Observation
 from ...sim.state import GameStates
 
-TILE = 16
+TILE = 32
 """Observations that a network sees at once. A matrix library sums in another order for another
 number of rows, which turns a game's course: with tiles of one size, the last one filled up,
 a game is the same whatever is played beside it."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lucy.agent.checkpoint import CheckpointError
-from lucy.agent.match import MatchResult, play
+from lucy.agent.match import MatchResult, play, race
 from lucy.agent.match_report import to_json
 from lucy.agent.opponents import SCRIPTED, BotError, make_bot
 from lucy.sim.state import GameStates
@@ -23,6 +23,55 @@ def test_one_seed_gives_equal_games_at_any_number_of_games(trained_run: Path) ->
     np.testing.assert_array_equal(goals_and_touches(2, threads=1), many[:2])
     np.testing.assert_array_equal(goals_and_touches(6, threads=1), many)
     assert many[:, 3].sum() > 0  # the chaser reached the ball
+
+
+def test_published_bots_play_equal_games_at_any_number_at_once(
+    opponents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUCY_BOTS", str(opponents))
+
+    def played(games: int, at_once: int, threads: int) -> MatchResult:
+        bots = make_bot("nexto"), make_bot("necto:beta=0.5")
+        given = {"mode": "2v2", "games": games, "at_once": at_once, "threads": threads}
+        return play(*bots, seed=5, seconds=4, **given)
+
+    one_by_one, all_at_once = played(4, 1, 1), played(4, 4, 2)
+    fewer = played(3, 2, 2)
+    for name, values in all_at_once.figures.items():
+        np.testing.assert_array_equal(one_by_one.figures[name], values, err_msg=name)
+        np.testing.assert_array_equal(fewer.figures[name], values[:3], err_msg=name)
+    assert one_by_one.scored == all_at_once.scored
+    assert all_at_once.figures["touches"].sum() > 0
+    assert len(np.unique(all_at_once.figures["ball_speed"][:, 0])) > 1
+
+
+def test_a_draw_goes_into_overtime_which_the_first_goal_ends() -> None:
+    bots = make_bot("chaser"), make_bot("idle")
+    without = play(*bots, games=4, seconds=2)
+    assert without.seconds.tolist() == [2.0] * 4
+    result = play(*bots, games=4, seconds=2, overtime=60)
+    assert without.results[1] == 4
+    assert 0 < result.results[1] < 4
+    for game, seconds in enumerate(result.seconds.tolist()):
+        goals = [goal for goal in result.scored if goal.game == game]
+        assert [goal.seconds for goal in goals] == ([seconds] if seconds < 62 else [])
+        assert all(goal.scorer in (0, None) for goal in goals)
+    again = play(*bots, games=4, seconds=2, overtime=60, at_once=1)
+    assert again.scored == result.scored
+
+
+def test_a_race_ends_with_the_deciding_goal() -> None:
+    def run(at_once: int) -> MatchResult:
+        return race(make_bot("chaser"), make_bot("random"), goals=4, seed=2, at_once=at_once)
+
+    result = run(7)
+    assert max(result.goals) == 4
+    assert result.scored[-1].by_first == (result.goals[0] == 4)
+    assert len(result.scored) == sum(result.goals)
+    seconds = [goal.seconds for goal in result.scored]
+    assert seconds == sorted(seconds)
+    assert result.seconds[0] == seconds[-1]
+    assert run(2).scored == result.scored
 
 
 def test_another_seed_gives_other_games() -> None:

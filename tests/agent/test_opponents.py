@@ -54,6 +54,29 @@ def test_golden_logits(variant: str, golden, opponents: Path) -> None:
     np.testing.assert_allclose(logits, wanted.reshape(logits.shape), atol=1e-3)
 
 
+@pytest.mark.parametrize("golden", ["1v1"], indirect=True)
+def test_nexto_plays_as_the_published_did(
+    golden, opponents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUCY_BOTS", str(opponents))
+    steps = 300
+    played = allocate(np.ones((1, 2), np.bool_), team_slots(1))
+    bot, controls = make_bot("nexto"), np.zeros((1, 2, 8), np.float32)
+    fields = [name for name in GameStates._fields if name not in ("car_team", "car_mask")]
+    recorded = {name: golden[f"state/{name}"] for name in fields}
+    bot.start(played, np.array([[True, False]]), [np.random.default_rng(0)])
+    chosen = []
+    for step in range(steps):
+        for name, values in recorded.items():
+            getattr(played, name)[0] = values[step]
+        bot.act(played, controls)
+        chosen.append(controls[0, 0].copy())
+    follows = ~recorded["episode_start"][1 : steps + 1]
+    wanted = recorded["previous_action"][1 : steps + 1, 0]
+    assert not recorded["car_has_flip"][:steps, 0].all()
+    np.testing.assert_array_equal(np.stack(chosen)[follows], wanted[follows])
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_row_of_a_tile_depends_on_itself_alone(architecture: str, golden) -> None:
     torch.manual_seed(1)
@@ -223,7 +246,7 @@ TABLE = LookupTableAction.make_lookup_table().tolist()
 
 def forward():
     def logits(observations):
-        assert observations.shape[0] == 16
+        assert observations.shape[0] == 32
         out = np.zeros((16, 90), np.float32)
         out[:, TABLE.index([1, 0, 0, 0, 0, 0, 1, 0])] = 50
         return out
