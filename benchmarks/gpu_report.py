@@ -6,9 +6,10 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from .gpu import GpuResult
+from .gpu import GpuResult, Variant
 
 _GIGA = 1e9
+_SETTINGS = ("arenas", "precision", "minibatch")
 
 
 class Section(NamedTuple):
@@ -45,6 +46,7 @@ def _sections(result: GpuResult) -> Iterator[Section]:
     yield _rates(result)
     yield _updates(result)
     yield _variants(result)
+    yield _phases(result)
     yield _work(result)
     yield _bounds(result)
     if result.training is not None:
@@ -87,25 +89,32 @@ def _updates(result: GpuResult) -> Section:
 
 
 def _variants(result: GpuResult) -> Section:
+    rows = [
+        [
+            *_settings(variant),
+            f"{variant.overall:,.0f}",
+            f"{variant.collected:,.0f}",
+            f"{variant.gigabytes:.1f}",
+        ]
+        for variant in result.variants
+    ]
+    return Section("Training", (*_SETTINGS, "steps/s", "collected", "GB"), rows)
+
+
+def _phases(result: GpuResult) -> Section:
     rows = []
     for variant in result.variants:
         spent = variant.microseconds
-        rows.append(
-            [
-                f"{variant.arenas:,}",
-                variant.precision,
-                f"{variant.batch:,}",
-                f"{variant.overall:,.0f}",
-                f"{variant.collected:,.0f}",
-                *(f"{value:.2f}" for value in spent.values()),
-                f"{min(spent['environment'], spent['inference']):.2f}",
-                f"{variant.gigabytes:.1f}",
-            ]
-        )
-    phases = list(result.variants[0].microseconds)
-    columns = ("arenas", "precision", "minibatch", "steps/s", "collected", *phases)
-    title = "Training, phases in µs an agent-step"
-    return Section(title, (*columns, "overlap saves at most", "GB"), rows)
+        overlap = min(spent["environment"], spent["inference"])
+        figures = [f"{value:.2f}" for value in (*spent.values(), overlap)]
+        rows.append([*_settings(variant), *figures])
+    columns = (*_SETTINGS, *result.variants[0].microseconds, "overlap")
+    title = "Phases, µs an agent-step; overlap is what doing the first two at once could save"
+    return Section(title, columns, rows)
+
+
+def _settings(variant: Variant) -> list[str]:
+    return [f"{variant.arenas:,}", variant.precision, f"{variant.batch:,}"]
 
 
 def _work(result: GpuResult) -> Section:
@@ -129,5 +138,5 @@ def _bounds(result: GpuResult) -> Section:
         ]
         for bound in result.bounds
     ]
-    columns = ("phase", *result.bounds[0].microseconds, "bound by", "measured", "of the bound")
+    columns = ("phase", *result.bounds[0].microseconds, "bound by", "measured", "bound / measured")
     return Section("Least time, µs an agent-step", columns, rows)

@@ -276,7 +276,8 @@ def _step(
 
 def is_compiled() -> bool:
     """Whether Numba keeps this room's kernels from an earlier start; if not, it takes a while."""
-    return any(Path(_step.stats.cache_path).glob("function._step-*.nbi"))
+    folder = _step.stats.cache_path
+    return folder is not None and any(Path(folder).glob("function._step-*.nbi"))
 
 
 @kernel

@@ -1,15 +1,14 @@
 """`lucy bench gpu` runs on a CPU too, counts what it says, and trains and resumes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import CliRunner
 
-from lucy.agent.auxiliary import RewardPrediction, StateRepresentation
+from lucy.agent.cli import app
 from lucy.agent.config import load_preset
 from lucy.agent.perceiver import Perceiver, split
 from lucy.benchmarks import roofline
@@ -29,14 +28,11 @@ SMALL = {
 
 def test_the_whole_command_on_a_cpu(tmp_path: Path) -> None:
     figures, tables = tmp_path / "gpu.json", tmp_path / "gpu.md"
-    command = [sys.executable, "-c", "from lucy.agent.cli import main; main()", "bench", "gpu"]
-    command += [f"--set={key}={value}" for key, value in SMALL.items()]
-    command += ["--device=cpu", "--arenas=2", "--arenas=4", "--rounds=1", "--seconds=3"]
-    command += ["--run-dir", str(tmp_path / "run"), "--json", str(figures)]
-    done = subprocess.run(
-        [*command, "--markdown", str(tables)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    command = ["bench", "gpu", *(f"--set={key}={value}" for key, value in SMALL.items())]
+    command += ["--device=cpu", "--arenas=4", "--rounds=1", "--seconds=2"]
+    command += [f"--run-dir={tmp_path / 'run'}", f"--json={figures}", f"--markdown={tables}"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
     found = json.loads(figures.read_text("utf-8"))
     assert all(rate > 0 for rate in found["rates"].values())
     float32, bf16 = found["updates"]
@@ -44,7 +40,7 @@ def test_the_whole_command_on_a_cpu(tmp_path: Path) -> None:
     assert bf16["equal"] and bf16["worst"] > float32["worst"]
     assert set(float32["losses"]) >= {"train/loss", "aux/reward_prediction_loss"}
     settings = [(row["arenas"], row["precision"], row["batch"]) for row in found["variants"]]
-    assert settings == [(2, "float32", 32), (4, "float32", 32), (4, "bf16", 32), (4, "bf16", 256)]
+    assert settings == [(4, "float32", 32), (4, "bf16", 32), (4, "bf16", 256)]
     assert all(set(row["microseconds"]) == set(PHASES) for row in found["variants"])
     assert [bound["phase"] for bound in found["bounds"]] == ["inference", "gae", "update"]
     training = found["training"]
@@ -53,29 +49,29 @@ def test_the_whole_command_on_a_cpu(tmp_path: Path) -> None:
 
 
 def test_operations_are_those_of_the_layers() -> None:
-    """A layer of m to n takes 2mn forward, as much for its weights and, but the first, its input."""
+    """Those of a layer forward, as many for its weights, and but for the first for its input."""
     config = load_preset("lucy-cpu", SMALL | {"auxiliary.reward_prediction": 0.0})
     network = config.network.model_dump(exclude={"initial_odds"})
     counted = roofline.count(config, 8)
     assert set(counted) == {"inference", "values", "update", "optimizer"}
-    critic = Perceiver(63, 23, **network)
+    kind = config.environment.observation_kind
+    rows, columns = kind.shape_for(2)
+    critic = Perceiver(columns - 1, kind.n_features, **network)
     with FlopCounterMode(display=False) as counter:
-        critic(split(torch.zeros(1, 3, 64), 23))
+        critic(split(torch.zeros(1, rows, columns), kind.n_features))
     head = 2 * network["width"]
     # Attention on a CPU is a kernel of our own, which the counter does not see
-    attention = 2 * 2 * network["heads"] * network["width"] * 2
+    attention = 2 * 2 * network["heads"] * network["width"] * (rows - 1)
     assert counted["values"].operations == counter.get_total_flops() + head + attention
     logits = 13 * head
     forward = 2 * (counter.get_total_flops() + attention) + logits + head
-    assert 2.7 * forward < counted["update"].operations < 3 * forward
+    assert 2.5 * forward < counted["update"].operations < 3 * forward
 
 
 def test_tasks_and_epochs_add_work() -> None:
     config = load_preset("lucy-skg", SMALL)
     counted = roofline.count(config, 8)
     assert list(counted)[2:] == ["update", "reward_prediction", "state_representation", "optimizer"]
-    for name in (RewardPrediction, StateRepresentation):
-        assert name  # their parts are counted under these names
     assert all(work.bytes > 0 and work.launches > 0 for work in counted.values())
     more = roofline.count(config, 16)
     assert more["inference"].launches == pytest.approx(counted["inference"].launches / 2)
