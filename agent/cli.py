@@ -16,6 +16,7 @@ from rich.console import Console
 from .cli_ablate import ablate
 from .cli_bots import bots
 from .cli_dashboard import dashboard
+from .cli_gpu import gpu
 from .cli_match import match
 from .cli_rewards import rewards
 from .cli_rlbot import export, watch
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine, side by side with peers.")
 app.add_typer(bench, name="bench")
+bench.command()(gpu)
 replays = typer.Typer(no_args_is_help=True, help="People's games, as recordings.")
 app.add_typer(replays, name="replays")
 app.add_typer(bots, name="bots")

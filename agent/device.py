@@ -1,8 +1,18 @@
 """Where the network is computed."""
 
+import contextlib
+from typing import Any
+
 import torch
 
 from .config import ConfigError
+
+
+def autocast(device: torch.device, *, bf16: bool) -> contextlib.AbstractContextManager[Any]:
+    """Within it operators that gain by it compute in bfloat16, or none of them does."""
+    if not torch.amp.is_autocast_available(device.type):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
 
 
 def parse_device(name: str) -> torch.device:

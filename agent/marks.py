@@ -24,7 +24,7 @@ def seconds_between(marks: Sequence[Mark]) -> list[float]:
 
 
 def _seconds(start: Mark, end: Mark) -> float:
-    if isinstance(start, torch.cuda.Event):
-        return start.elapsed_time(end) / 1000
-    assert not isinstance(end, torch.cuda.Event)
-    return end - start
+    if isinstance(start, float) and isinstance(end, float):
+        return end - start
+    assert isinstance(start, torch.cuda.Event) and isinstance(end, torch.cuda.Event)
+    return start.elapsed_time(end) / 1000

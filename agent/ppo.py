@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from .auxiliary import RewardPrediction, Segment, build_tasks
 from .buffer import Batch, DeviceRolloutBuffer
 from .config import AuxiliaryConfig, LearnerConfig
+from .device import autocast
 from .errors import LucyError
 from .marks import Mark, mark, seconds_between
 from .policy import LucyPolicy
@@ -180,9 +181,8 @@ class AuxPPO(PPO):
         modules, tensors = super()._get_torch_save_params()
         return [*modules, *["tasks", "tasks_optimizer"] * bool(self.tasks)], tensors
 
-    def _autocast(self) -> torch.autocast:
-        enabled = self.learner.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return autocast(self.device, bf16=self.learner.precision == "bf16")
 
     @staticmethod
     @contextlib.contextmanager

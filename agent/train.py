@@ -12,6 +12,7 @@ from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
 from torch import Tensor
 
+from ..rewards.function import is_compiled
 from ..rewards.spec import load_spec
 from ..sim.memory import SavedError
 from ..sim.vec_env import RocketLeagueVecEnv
@@ -111,6 +112,8 @@ def train(
     check_anchors(config.rating)
     if notice := resets_notice(config.environment):
         console.print(notice)
+    if not is_compiled():
+        console.print("Compiling kernels, on the first start alone: about half a minute …")
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
         try:
             chosen = device or torch.device("cpu")

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .device import autocast
+
 
 class WindowLSTM(nn.Module):
     """An LSTM from zero over the K frames up to each step, every frame projected once."""
@@ -32,7 +34,7 @@ class WindowLSTM(nn.Module):
         if frames.device.type != "cpu":
             return self.as_library(frames, age)
         projected = self.project(frames).float()
-        with torch.autocast(frames.device.type, enabled=False):
+        with autocast(frames.device, bf16=False):
             return _Windows.apply(projected, age, self.recurrent, self.bias, self.window)  # type: ignore[no-any-return]
 
     def as_library(self, frames: Tensor, age: Tensor) -> Tensor:
@@ -41,7 +43,7 @@ class WindowLSTM(nn.Module):
         It projects a frame once for each window, which costs a GPU less than the launches of
         a dozen kernels for each step of the recurrence.
         """
-        with torch.autocast(frames.device.type, enabled=False):
+        with autocast(frames.device, bf16=False):
             windows = frames.float().unfold(0, self.window, 1).permute(3, 0, 1, 2)
             seen = windows.flatten(1, 2) * _within(age, self.window)
             start = seen.new_zeros(1, seen.shape[1], self.recurrent.shape[1])

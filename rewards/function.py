@@ -4,6 +4,7 @@ A spec becomes a short program that one Numba kernel runs for a block of arenas 
 new spec compiles nothing, and every loop runs over cars side by side in memory.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -271,6 +272,12 @@ def _step(
             for a in range(here, here + n):
                 first[a] = False
         done += n
+
+
+def is_compiled() -> bool:
+    """Whether Numba keeps this room's kernels from an earlier start; if not, it takes a while."""
+    folder = _step.stats.cache_path
+    return folder is not None and any(Path(folder).glob("function._step-*.nbi"))
 
 
 @kernel

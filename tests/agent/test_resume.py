@@ -1,7 +1,9 @@
 """A resumed training goes on as the one that was never stopped: to the bit, on the CPU."""
 
 import io
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -110,27 +112,27 @@ def test_games_are_verified_like_the_weights(trained_run: Path, tmp_path: Path) 
         checkpoint.load(newest)
 
 
-KILLED = 9
 KILL = """
-import os, sys
+import sys
 from pathlib import Path
+import psutil
 from lucy.agent import checkpoint, train
 from lucy.agent.ppo import AuxPPO
 from tests.agent.conftest import tiny_config
 
-calls = {{}}
+calls = {}
 def die_at(owner, name, count, file=""):
     before = getattr(owner, name)
     def counted(*arguments):
         if str(arguments[0]).endswith(file):
             calls[name] = calls.get(name, 0) + 1
             if calls[name] == count:
-                os._exit({killed})  # as kill -9: nothing is tidied up
+                psutil.Process().kill()  # as kill -9: nothing is tidied up
         return before(*arguments)
     setattr(owner, name, counted)
 
 if __name__ == "__main__":
-    {moment}
+    MOMENT
     train.train(tiny_config(), Path(sys.argv[1]))
 """
 MOMENTS = {
@@ -145,9 +147,9 @@ MOMENTS = {
 def test_a_killed_training_ends_as_if_it_had_not_been(
     moment: str, trained_run: Path, tmp_path: Path
 ) -> None:
-    script, run = KILL.format(killed=KILLED, moment=MOMENTS[moment]), tmp_path / "run"
+    script, run = KILL.replace("MOMENT", MOMENTS[moment]), tmp_path / "run"
     ended = subprocess.run([sys.executable, "-c", script, str(run)], cwd=ROOT, check=False)
-    assert ended.returncode == KILLED
+    assert ended.returncode == (-signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     train(start_settings(run, "", {}, resume=True), run, resume=True)
     assert learned(run) == learned(trained_run)
     assert_same_weights(run, trained_run)

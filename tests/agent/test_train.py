@@ -1,6 +1,7 @@
 """A training can be repeated, stopped, killed and resumed."""
 
 import errno
+import io
 import json
 import os
 import random
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 from stable_baselines3.common.logger import Logger
 
@@ -26,6 +28,7 @@ from lucy.agent.opponents.policy_bot import checkpoint_bot
 from lucy.agent.opponents.scripted import RandomBot
 from lucy.agent.run_dir import RunDirectory, RunDirectoryError
 from lucy.agent.train import build_model, restore, save, start_settings, train
+from lucy.rewards.function import is_compiled
 
 from .conftest import TINY, tiny_config
 
@@ -75,6 +78,22 @@ def test_a_run_leaves_checkpoints_metrics_and_config(trained_run: Path) -> None:
     } <= metrics[-1].keys()
     assert json.loads((trained_run / "config.json").read_text())["steps"] == 192
     assert list((trained_run / "tensorboard").iterdir())
+
+
+def test_compiling_is_announced_where_it_has_not_been_done(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = "from lucy.rewards.function import is_compiled; print(is_compiled())"
+    fresh = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    asked = subprocess.run(
+        [sys.executable, "-c", ask], env=fresh, capture_output=True, text=True, check=True
+    )
+    assert asked.stdout.strip() == "False"
+    assert is_compiled()  # the finished run has seen to it
+    said = io.StringIO()
+    monkeypatch.setattr("lucy.agent.train.is_compiled", lambda: False)
+    train(tiny_config(steps=64), tmp_path / "run", console=Console(file=said))
+    assert "Compiling kernels, on the first start alone" in said.getvalue()
 
 
 def test_resuming_goes_on_where_the_checkpoint_is(trained_run: Path, tmp_path: Path) -> None:
