@@ -255,9 +255,17 @@ def read_pairings(store: Store, mode: str | None = None) -> pd.DataFrame:
     return _frame(store, query)
 
 
-def read_ratings(store: Store, mode: str | None = None) -> pd.DataFrame:
-    """Every rating, the oldest first; the last row of a bot and mode is what it has now."""
-    chosen = () if mode is None else (RatingRow.mode == mode,)
+def read_ratings(store: Store, mode: str | None = None, run: int | None = None) -> pd.DataFrame:
+    """Every rating, the oldest first; the last row of a bot and mode is what it has now.
+
+    Args:
+        store: where.
+        mode: of play; default all.
+        run: whose checkpoints are meant; default every bot.
+    """
+    chosen = [] if mode is None else [RatingRow.mode == mode]
+    if run is not None:
+        chosen.append(RatingRow.run_id == run)
     return _frame(store, select(RatingRow.__table__).where(*chosen).order_by(RatingRow.id))
 
 

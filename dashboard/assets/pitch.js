@@ -48,12 +48,17 @@ lucy.Above = class {
     this.scale = scale * (zoom || 1);
     this.middle = [width / 2, height / 2];
     this.centre = centre || [0, 0];
+    this.axes = [0, 1];
+    this.outline = lucy.outline;
   }
   to(x, y) {
     return [
       this.middle[0] + (y - this.centre[1]) * this.scale,
       this.middle[1] - (x - this.centre[0]) * this.scale,
     ];
+  }
+  turned(forward) {
+    return Math.atan2(-forward[0], forward[1]);
   }
   from(px, py) {
     return [
@@ -99,10 +104,10 @@ lucy.Above = class {
     }
   }
   car(context, place, forward, size, fill, edge) {
-    const [px, py] = this.to(place[0], place[1]);
+    const [px, py] = this.to(...this.axes.map((axis) => place[axis]));
     context.save();
     context.translate(px, py);
-    context.rotate(Math.atan2(-forward[0], forward[1]));
+    context.rotate(this.turned(forward));
     const length = Math.max(size * this.scale, 17), width = length * 0.62;
     context.beginPath();
     context.moveTo(length / 2, 0);
@@ -117,6 +122,49 @@ lucy.Above = class {
     context.lineWidth = 1.4;
     context.stroke();
     context.restore();
+  }
+};
+// From beside: along the field ("yz", blue attacks to the right) or across it ("xz", as blue's
+// goal sees it); coordinates are those of the plane
+lucy.Beside = class extends lucy.Above {
+  constructor(width, height, axes) {
+    super(width, height);
+    const f = lucy.field, along = axes === "yz";
+    const half = along ? f.net : f.x;
+    this.scale = Math.min(width / (2 * half + 500), height / (f.z + 500));
+    this.floor = height / 2 + (f.z / 2) * this.scale;
+    this.way = along ? 1 : -1;
+    this.axes = along ? [1, 2] : [0, 2];
+    this.outline = along
+      ? [[-f.net, 0], [f.net, 0], [f.net, f.goalZ], [f.y, f.goalZ], [f.y, f.z], [-f.y, f.z],
+          [-f.y, f.goalZ], [-f.net, f.goalZ]]
+      : [[-f.x, 0], [f.x, 0], [f.x, f.z], [-f.x, f.z]];
+  }
+  to(across, up) {
+    return [this.middle[0] + this.way * across * this.scale, this.floor - up * this.scale];
+  }
+  from(px, py) {
+    return [this.way * (px - this.middle[0]) / this.scale, (this.floor - py) / this.scale];
+  }
+  turned(forward) {
+    const [across, up] = this.axes.map((axis) => forward[axis]);
+    return Math.atan2(-up, this.way * across);
+  }
+  field(context, colours) {
+    const f = lucy.field;
+    const line = (points, colour, width) => {
+      this.path(context, points);
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.stroke();
+    };
+    line([...this.outline, this.outline[0]], colours.line, 1.5);
+    if (this.way > 0) {
+      line([[-f.y, 0], [-f.net, 0], [-f.net, f.goalZ], [-f.y, f.goalZ]], colours.blue, 3);
+      line([[f.y, 0], [f.net, 0], [f.net, f.goalZ], [f.y, f.goalZ]], colours.orange, 3);
+    } else {
+      line([[-f.goalX, 0], [-f.goalX, f.goalZ], [f.goalX, f.goalZ], [f.goalX, 0]], colours.orange, 3);
+    }
   }
 };
 // In space: a pinhole camera that looks from one place to another

@@ -1,8 +1,14 @@
 // The field as a map of a reward: everything on it can be dragged, every number turned
 (function () {
   const START = {
-    moved: "ball", ball: [0, 0, 93.15], ball_velocity: [0, 0, 0], car: [0, -2500, 17],
+    axes: "xy", moved: "ball", ball: [0, 0, 93.15], ball_velocity: [0, 0, 0], car: [0, -2500, 17],
     car_velocity: [0, 1410, 0], mates: [], opponents: [], boost: 0.33, touch: false,
+  };
+  // A plane's axes, across and up as the surface has them, and the shape of its picture
+  const PLANES = {
+    xy: { axes: [0, 1], name: "from above", aspect: 1.42 },
+    yz: { axes: [1, 2], name: "from the side", aspect: 4.4 },
+    xz: { axes: [0, 2], name: "from the blue goal", aspect: 3 },
   };
   const SECONDS = 0.7;  // of travel that a velocity's line shows
   const NEGATIVE = ["#40004b", "#762a83", "#9970ab", "#c2a5cf", "#e7d4e8"];
@@ -17,6 +23,10 @@
   };
   const known = (name) => rewards.find((reward) => reward.name === name);
   const short = (value) => (Math.abs(value) >= 1e-3 || value === 0 ? String(+value.toPrecision(3)) : value.toExponential(1));
+
+  const flat = (place) => PLANES[scene.axes].axes.map((axis) => place[axis]);
+  const viewOf = (width, height) => (scene.axes === "xy"
+    ? new lucy.Above(width, height) : new lucy.Beside(width, height, scene.axes));
 
   function colour(value, reach) {
     const place = (Math.min(Math.max(value / reach, -1), 1) + 1) / 2 * (SCALE.length - 1);
@@ -34,6 +44,7 @@
     };
     const many = (text) => (text || "").split(";").map((part) => numbers(part, 3)).filter(Boolean);
     scene = {
+      axes: PLANES[query.get("plane")] ? query.get("plane") : START.axes,
       moved: query.get("moved") === "car" ? "car" : "ball",
       ball: numbers(query.get("ball"), 3) || [...START.ball],
       ball_velocity: numbers(query.get("bv"), 3) || [...START.ball_velocity],
@@ -72,6 +83,7 @@
         put(letter + "t", panel.term, "");
         put(letter + "k", knobs.map(([path, value]) => `${path}~${value}`).join(","), "");
       });
+      put("plane", scene.axes, START.axes);
       put("moved", scene.moved, START.moved);
       for (const [name, key] of [["ball", "ball"], ["bv", "ball_velocity"], ["car", "car"], ["cv", "car_velocity"]])
         put(name, round(scene[key]), round(START[key]));
@@ -103,6 +115,7 @@
         if (!answer.ok) throw new Error((await answer.text()).slice(0, 300));
         const buffer = await answer.arrayBuffer(), length = new DataView(buffer).getUint32(0, true);
         const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+        if (about.axes !== scene.axes) continue;  // it was turned meanwhile, and asked for anew
         panel.surface = Object.assign(about, { values: new Float32Array(buffer, 4 + length) });
         panel.image = picture(panel.surface);
         panel.note.textContent = about.flat
@@ -118,14 +131,17 @@
   const askAll = (fine) => panels.forEach((panel) => ask(panel, fine));
 
   function picture(surface) {
-    // One pixel a point; y runs to the right and x up, as everywhere from above
-    const canvas = make("canvas", { width: surface.rows, height: surface.columns });
-    const context = canvas.getContext("2d"), image = context.createImageData(surface.rows, surface.columns);
+    // One pixel a point. From above y runs to the right and x up; else z runs up
+    const above = surface.axes === "xy", mirrored = surface.axes === "xz";
+    const [width, height] = above ? [surface.rows, surface.columns] : [surface.columns, surface.rows];
+    const canvas = make("canvas", { width, height });
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
     const reach = Math.max(Math.abs(surface.low), Math.abs(surface.high)) || 1;
     for (let row = 0; row < surface.rows; row++)
       for (let column = 0; column < surface.columns; column++) {
         let value = surface.values[row * surface.columns + column];
-        const at = 4 * ((surface.columns - 1 - column) * surface.rows + row);
+        const right = above ? row : mirrored ? width - 1 - column : column;
+        const at = 4 * ((height - 1 - (above ? column : row)) * width + right);
         if (Number.isNaN(value)) continue;
         const [r, g, b] = colour(value, reach);
         image.data[at] = r;
@@ -158,18 +174,18 @@
 
   function draw(panel) {
     const { context, width, height } = lucy.fit(panel.canvas), colours = lucy.colours();
-    const view = new lucy.Above(width, height);
+    const view = viewOf(width, height);
     panel.view = view;
     context.fillStyle = colours.grass;
     context.fillRect(0, 0, width, height);
     const surface = panel.surface;
     if (surface) {
       context.save();
-      view.path(context, lucy.outline, true);
+      view.path(context, view.outline, true);
       context.clip();
-      const [left, top] = view.to(surface.x[1], surface.y[0]), [right, bottom] = view.to(surface.x[0], surface.y[1]);
+      const [ax, ay] = view.to(surface.x[0], surface.y[0]), [bx, by] = view.to(surface.x[1], surface.y[1]);
       context.imageSmoothingEnabled = true;
-      context.drawImage(panel.image, left, top, right - left, bottom - top);
+      context.drawImage(panel.image, Math.min(ax, bx), Math.min(ay, by), Math.abs(bx - ax), Math.abs(by - ay));
       arrows(context, view, surface);
       context.restore();
     }
@@ -179,7 +195,8 @@
   }
 
   function arrows(context, view, surface) {
-    const every = Math.max(1, Math.round(surface.rows / 17)), found = [];
+    const longest = Math.max(surface.rows, surface.columns);
+    const every = Math.max(1, Math.round(longest / (surface.axes === "xy" ? 17 : 34))), found = [];
     for (let row = every / 2 | 0; row < surface.rows - 1; row += every)
       for (let column = every / 2 | 0; column < surface.columns - 1; column += every) {
         const x = surface.x[0] + (surface.x[1] - surface.x[0]) * column / (surface.columns - 1);
@@ -210,20 +227,20 @@
 
   // Everything that can be dragged: where it is, and what dragging it changes
   function handles() {
-    const tip = (place, velocity) => [place[0] + SECONDS * velocity[0], place[1] + SECONDS * velocity[1]];
+    const [across, up] = PLANES[scene.axes].axes;
+    const tip = (place, velocity) => place.map((value, i) => value + SECONDS * velocity[i]);
+    const set = (place) => (a, u) => { place[across] = a; place[up] = u; };
     const found = [
-      { at: scene.ball, put: (x, y) => { scene.ball[0] = x; scene.ball[1] = y; } },
-      { at: scene.car, put: (x, y) => { scene.car[0] = x; scene.car[1] = y; } },
-      ...[...scene.mates, ...scene.opponents].map((place) => ({ at: place, put: (x, y) => { place[0] = x; place[1] = y; } })),
+      ...[scene.ball, scene.car, ...scene.mates, ...scene.opponents].map((place) => ({ at: place, put: set(place) })),
     ];
     for (const [place, velocity, most] of [[scene.ball, scene.ball_velocity, 6000], [scene.car, scene.car_velocity, 2300]])
-      found.push({ at: tip(place, velocity), tip: true, put: (x, y) => {
-        let way = [(x - place[0]) / SECONDS, (y - place[1]) / SECONDS];
+      found.push({ at: tip(place, velocity), tip: true, put: (a, u) => {
+        let way = [(a - place[across]) / SECONDS, (u - place[up]) / SECONDS];
         const speed = Math.hypot(...way);
         if (speed > most) way = way.map((v) => v * most / speed);
         if (speed < 150) way = [0, 0];
-        velocity[0] = way[0];
-        velocity[1] = way[1];
+        velocity[across] = way[0];
+        velocity[up] = way[1];
       } });
     return found;
   }
@@ -231,8 +248,8 @@
   function bodies(context, view, colours) {
     const ink = "#161a20";
     for (const [place, velocity] of [[scene.ball, scene.ball_velocity], [scene.car, scene.car_velocity]]) {
-      const end = [place[0] + SECONDS * velocity[0], place[1] + SECONDS * velocity[1]];
-      view.path(context, [place, end]);
+      const from = flat(place), way = flat(velocity), end = from.map((value, i) => value + SECONDS * way[i]);
+      view.path(context, [from, end]);
       context.strokeStyle = ink;
       context.lineWidth = 2;
       context.stroke();
@@ -242,12 +259,12 @@
       context.fill();
       context.stroke();
     }
-    const facing = Math.hypot(scene.car_velocity[0], scene.car_velocity[1]) > 1 ? scene.car_velocity : [0, 1, 0];
+    const facing = Math.hypot(...scene.car_velocity) > 1 ? scene.car_velocity : [0, 1, 0];
     scene.mates.forEach((place) => view.car(context, place, [0, 1, 0], 230, "#1f66e0", "#fff"));
     scene.opponents.forEach((place) => view.car(context, place, [0, -1, 0], 230, "#e8730c", "#fff"));
     view.car(context, scene.car, facing, 280, "#1f66e0", ink);
     context.beginPath();
-    context.arc(...view.to(scene.ball[0], scene.ball[1]), Math.max(130 * view.scale, 8), 0, 7);
+    context.arc(...view.to(...flat(scene.ball)), Math.max(130 * view.scale, 8), 0, 7);
     context.fillStyle = "#fff";
     context.fill();
     context.strokeStyle = ink;
@@ -258,7 +275,7 @@
   function readout(panel) {
     if (!panel.surface) return;
     const place = scene.moved === "ball" ? scene.ball : scene.car;
-    const { value, slope } = valueAt(panel.surface, place[0], place[1]);
+    const { value, slope } = valueAt(panel.surface, ...flat(place));
     panel.value.textContent = Number.isFinite(value)
       ? `${short(value)} where the ${scene.moved} is; slope ${short(Math.hypot(...slope) * 1000)} per 1000 uu` : "";
     const reach = Math.max(Math.abs(panel.surface.low), Math.abs(panel.surface.high)) || 1;
@@ -283,7 +300,7 @@
       const [px, py] = place(event);
       let best = 22;
       handles().forEach((handle, index) => {
-        const [hx, hy] = panel.view.to(handle.at[0], handle.at[1]);
+        const [hx, hy] = panel.view.to(...flat(handle.at));
         const distance = Math.hypot(hx - px, hy - py) + (handle.tip ? 4 : 0);  // bodies before tips
         if (distance < best) {
           best = distance;
@@ -294,9 +311,10 @@
     });
     canvas.addEventListener("pointermove", (event) => {
       if (held === null) return;
-      const [x, y] = panel.view.from(...place(event)), f = lucy.field, handle = handles()[held];
-      const inside = (v, reach) => Math.min(Math.max(v, -reach), reach);
-      handle.put(handle.tip ? x : inside(x, f.x), handle.tip ? y : inside(y, f.y));
+      const to = panel.view.from(...place(event)), f = lucy.field, handle = handles()[held];
+      const reach = flat([[-f.x, f.x], [-f.y, f.y], [17, f.z]]);
+      const inside = (v, i) => Math.min(Math.max(v, reach[i][0]), reach[i][1]);
+      handle.put(...(handle.tip ? to : to.map(inside)));
       fields();
       redraw();
       askAll(false);
@@ -316,6 +334,15 @@
     redraw();
     keep();
     askAll(true);
+  }
+
+  function turn(axes) {
+    scene.axes = axes;
+    panels.forEach((panel) => {
+      panel.surface = null;
+      panel.canvas.style.aspectRatio = PLANES[axes].aspect;
+    });
+    changed();
   }
 
   let inputs = [];
@@ -342,6 +369,9 @@
     const moved = make("select", { onchange: () => { scene.moved = moved.value; changed(); } },
       make("option", { value: "ball", textContent: "the ball" }), make("option", { value: "car", textContent: "the blue car" }));
     moved.value = scene.moved;
+    const plane = make("select", { onchange: () => { turn(plane.value); } },
+      ...Object.entries(PLANES).map(([value, { name }]) => make("option", { value, textContent: name })));
+    plane.value = scene.axes;
     const boost = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: scene.boost, oninput: () => {
       scene.boost = Number(boost.value);
       askAll(false);
@@ -355,6 +385,7 @@
     const most = [2300, 2300, 2300], fast = [6000, 6000, 6000], back = (v) => v.map((n) => -n);
     return make("div", { className: "controls" },
       make("label", {}, make("span", { textContent: "Where is" }), moved),
+      make("label", {}, make("span", { textContent: "Seen" }), plane),
       vector("ball", () => scene.ball, ["x", "y", "z"], low, high),
       vector("its velocity", () => scene.ball_velocity, ["x", "y", "z"], back(fast), fast),
       vector("car", () => scene.car, ["x", "y", "z"], low, high),
@@ -395,6 +426,7 @@
   function panelOf(chosen) {
     const panel = Object.assign({}, chosen);
     panel.canvas = make("canvas", { className: "stage" });
+    panel.canvas.style.aspectRatio = PLANES[scene.axes].aspect;
     panel.canvas.setAttribute("role", "img");
     panel.canvas.setAttribute("aria-label", `Value of ${panel.name} over the field`);
     panel.note = make("p", { className: "note" });
@@ -436,7 +468,7 @@
       } }),
       make("button", { type: "button", textContent: "PNG", onclick: () => panel.canvas.toBlob((blob) => save(blob, `lucy-${panel.name}.png`, "image/png")) }),
       make("button", { type: "button", textContent: "CSV", onclick: () => {
-        const s = panel.surface, lines = ["x,y,value"];
+        const s = panel.surface, lines = [[...s.axes, "value"].join(",")];
         for (let r = 0; s && r < s.rows; r++) for (let c = 0; c < s.columns; c++) {
           const value = s.values[r * s.columns + c];
           if (!Number.isNaN(value)) lines.push([s.x[0] + (s.x[1] - s.x[0]) * c / (s.columns - 1), s.y[0] + (s.y[1] - s.y[0]) * r / (s.rows - 1), value].map((v) => +v.toPrecision(7)).join(","));

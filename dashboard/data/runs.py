@@ -146,8 +146,8 @@ class Runs:
 
     def _read_curves(self, summary: RunSummary) -> RunCurves:
         metrics: Any = self._store.read(readers.read_metrics, summary.id, points=CURVE_POINTS)
-        ratings: Any = self._store.read(readers.read_ratings)
-        ratings = ratings[(ratings["run_id"] == summary.id) & ratings["steps"].notna()]
+        ratings: Any = self._store.read(readers.read_ratings, run=summary.id)
+        ratings = ratings[ratings["steps"].notna()]
         first = metrics["time"].min() if metrics["time"].notna().any() else summary.started
         metrics.insert(2, "hours", (metrics["time"] - min(first, summary.started)) / 3600)
         ratings = ratings.assign(hours=(ratings["time"] - summary.started) / 3600)

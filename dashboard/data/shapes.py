@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...rewards.registry import COMPONENTS
 from ...rewards.spec import RewardSpec, RewardSpecError, Schedule, Term, component_spec, term_spec
-from ...rewards.surface import REACH, Scene, surface
+from ...rewards.surface import REACH, Axes, Scene, surface
 from .errors import DataError
 from .specs import Specs
 
-_FINE, _COARSE = (140, 104), (70, 52)  # points of a surface along y and x; coarse while dragging
+_APART, _APART_DRAGGED = 86.0, 172.0  # uu between the points of a surface
 _MOST_KNOBS = 200
 
 Place = tuple[
@@ -32,6 +32,7 @@ class _Request(BaseModel):
 class SceneRequest(_Request):
     """What is where; see `Scene`."""
 
+    axes: Axes = "xy"
     moved: Literal["ball", "car"] = "ball"
     ball: Place
     ball_velocity: tuple[Speed, Speed, Speed]
@@ -119,7 +120,8 @@ def turned(specs: Specs, reward: str, given: Mapping[str, float]) -> RewardSpec:
 def shape(specs: Specs, request: ShapeRequest) -> bytes:
     """The surface for the browser: a JSON text's length, the text, and rows of float32.
 
-    A row runs along x, the rows along y; NaN outside the field.
+    A row runs along the first of the scene's axes, the rows along the second; NaN outside the
+    field.
 
     Raises:
         DataError: the reward cannot be made.
@@ -133,9 +135,10 @@ def shape(specs: Specs, request: ShapeRequest) -> bytes:
     given: dict[str, Any] = request.scene.model_dump()
     given |= {name: tuple(given[name]) for name in ("mates", "opponents")}
     scene = Scene(**given)
-    result = surface(spec, scene, points=_FINE if request.fine else _COARSE)
+    result = surface(spec, scene, points=_points(scene, request.fine))
     values = np.ascontiguousarray(result.value, "<f4")
     about = {
+        "axes": scene.axes,
         "rows": values.shape[0],
         "columns": values.shape[1],
         "x": [float(result.across[0]), float(result.across[-1])],
@@ -147,6 +150,13 @@ def shape(specs: Specs, request: ShapeRequest) -> bytes:
     text = json.dumps(about).encode()
     text += b" " * (-len(text) % 4)
     return struct.pack("<I", len(text)) + text + values.tobytes()
+
+
+def _points(scene: Scene, fine: bool) -> tuple[int, int]:
+    """How many points a surface has up and across."""
+    apart = _APART if fine else _APART_DRAGGED
+    across, up = (round((REACH[axis][1] - REACH[axis][0]) / apart) for axis in scene.plane)
+    return up, across
 
 
 def to_toml(spec: RewardSpec) -> str:

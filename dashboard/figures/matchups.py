@@ -14,6 +14,8 @@ from .timeline import clock
 
 _CELL = 44  # pixels
 _MOST_BOTS = 30
+_MOST_BARS = 150
+_SPEED_BIN = 250.0  # uu/s
 
 
 def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
@@ -66,10 +68,19 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
 
 
 def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> go.Figure:
-    """Each game's goals, the first bot's up and the second's down."""
+    """Each game's goals, the first bot's up and the second's down.
+
+    Beyond 150 games a bar is the mean of several that were played one after another.
+    """
     figure = go.Figure()
-    numbers = np.arange(1, len(games) + 1)
-    goals, conceded = games["goals"].to_numpy(), games["conceded"].to_numpy()
+    together = -(-len(games) // _MOST_BARS)
+    starts = np.arange(0, len(games), together)
+    counts = np.diff([*starts, len(games)])
+    goals, conceded = (
+        np.add.reduceat(games[name].to_numpy(np.float64), starts) / counts
+        for name in ("goals", "conceded")
+    )
+    numbers = starts + (counts + 1) / 2
     for values, bot, team in ((goals, pair[0], 0), (-conceded, pair[1], 1)):
         figure.add_trace(
             go.Bar(
@@ -78,7 +89,7 @@ def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> go.Figure:
                 name=_short(bot),
                 marker={"color": TEAM_COLOURS[team]},
                 customdata=np.abs(values),
-                hovertemplate="%{customdata} goals",
+                hovertemplate="%{customdata:.3~g} goals",
             )
         )
     frame(figure, 280)
@@ -86,7 +97,8 @@ def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> go.Figure:
     figure.update_xaxes(title={"text": "game", "font": {"size": 11}}, tickformat="d")
     if len(games) <= 20:
         figure.update_xaxes(dtick=1)
-    figure.update_yaxes(title={"text": "goals", "font": {"size": 11}}, zeroline=True)
+    title = "goals" if together == 1 else f"goals a game, mean of {together}"
+    figure.update_yaxes(title={"text": title, "font": {"size": 11}}, zeroline=True)
     return figure
 
 
@@ -96,6 +108,7 @@ def goals_figure(goals: pd.DataFrame, pair: tuple[str, str], seconds: float) -> 
     if goals.empty:
         return note(frame(go.Figure(), 260), "No goal in these games")
     width = max(seconds / 10, 1)
+    speeds = np.arange(0, float(goals["ball_speed"].to_numpy().max()) + _SPEED_BIN, _SPEED_BIN)
     for bot, team in zip(pair, (0, 1), strict=True):
         own = goals[goals["scorer"] == bot]
         counts, edges = np.histogram(own["seconds"], bins=10, range=(0, max(seconds, 1)))
@@ -114,13 +127,12 @@ def goals_figure(goals: pd.DataFrame, pair: tuple[str, str], seconds: float) -> 
             col=1,
         )
         figure.add_trace(
-            go.Histogram(
-                x=own["ball_speed"],
+            go.Bar(
+                x=speeds[:-1] + _SPEED_BIN / 2,
+                y=np.histogram(own["ball_speed"], bins=speeds)[0],
                 **common,
                 showlegend=False,
-                opacity=0.75,
-                xbins={"size": 250},
-                hovertemplate="%{x} uu/s: %{y} goals",
+                hovertemplate="about %{x} uu/s: %{y} goals",
             ),
             row=1,
             col=2,

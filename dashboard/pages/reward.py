@@ -5,9 +5,10 @@ from typing import Any
 import dash_mantine_components as dmc
 import numpy as np
 import pandas as pd
-from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from ...agent.store.readers import RunSummary
 from .. import ids
 from ..data.decomposition import balance
 from ..data.errors import DataError
@@ -58,28 +59,36 @@ def register(app: Dash, sources: Sources) -> None:
     keep_in_url(app, _PAGE, _SETTINGS)
 
     @app.callback(
-        Output(_ID.FIGURE, "figure"),
-        Output(_ID.TABLE, "children"),
         Output(_ID.SHOWN, "data"),
-        Input(_ID.RUN, "value"),
-        Input(_ID.STATISTIC, "value"),
         Input(ids.TICK, "n_intervals"),
+        State(_ID.RUN, "value"),
         State(_ID.SHOWN, "data"),
         prevent_initial_call=True,
     )
-    def draw(run: str | None, statistic: str, _: int, before: Any) -> Any:
-        if not run:
-            return no_update, no_update, no_update
+    def follow(_: int, run: str | None, before: Any) -> Any:
         try:
-            summary = sources.runs.get(int(run))
-            now = [summary.id, summary.steps, status(summary)]
-            if ctx.triggered_id == ids.TICK and now == before:
-                return no_update, no_update, no_update
+            now: Any = _token(sources.runs.get(int(run or 0)))
+        except DataError as error:
+            now = str(error)
+        return no_update if now == before else now
+
+    @app.callback(
+        Output(_ID.FIGURE, "figure"),
+        Output(_ID.TABLE, "children"),
+        Input(_ID.RUN, "value"),
+        Input(_ID.STATISTIC, "value"),
+        Input(_ID.SHOWN, "data"),
+        prevent_initial_call=True,
+    )
+    def draw(run: str | None, statistic: str, _: Any) -> Any:
+        if not run:
+            return no_update, no_update
+        try:
             statistics = sources.runs.components(int(run))
         except DataError as error:
-            return no_update, problem(str(error)), None
+            return no_update, problem(str(error))
         chosen = statistic if statistic in STATISTIC_NAMES else "share"
-        return shares_figure(statistics, chosen), _table(statistics), now
+        return shares_figure(statistics, chosen), _table(statistics)
 
     @app.callback(
         Output(_ID.EPISODE_LINK, "children"),
@@ -159,7 +168,7 @@ def _training(sources: Sources, query: Query) -> Component:
     statistic = choice(query, "statistic", tuple(STATISTIC_NAMES), "share")
     statistics = sources.runs.components(run)
     return card(
-        dcc.Store(id=_ID.SHOWN, data=[summary.id, summary.steps, status(summary)]),
+        dcc.Store(id=_ID.SHOWN, data=_token(summary)),
         dmc.Group(
             [
                 dmc.Select(
@@ -201,6 +210,11 @@ def _training(sources: Sources, query: Query) -> Component:
         title="Over the training",
         mb="md",
     )
+
+
+def _token(summary: RunSummary) -> list[Any]:
+    """Changes when there is something new to see of a run."""
+    return [summary.id, summary.steps, status(summary)]
 
 
 def _episode_link(sources: Sources, run: int, steps: int, source: str | None) -> Any:

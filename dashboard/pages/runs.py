@@ -6,7 +6,7 @@ from typing import Any, get_args
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
 import pandas as pd
-from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from .. import ids
@@ -93,31 +93,38 @@ def register(app: Dash, sources: Sources) -> None:
             return no_update
         return ",".join(str(row["id"]) for row in selected)
 
+    # Apart from the drawing: Dash forgets the answer to a choice of the viewer's when a tick asks
+    # for the same outputs meanwhile
+    @app.callback(
+        Output(_ID.SHOWN, "data"),
+        Input(ids.TICK, "n_intervals"),
+        State(_ID.CHOSEN, "data"),
+        State(_ID.SHOWN, "data"),
+        prevent_initial_call=True,
+    )
+    def follow(_: int, chosen: str, before: Any) -> Any:
+        try:
+            now: Any = _token(sources, parse_runs(chosen))
+        except DataError as error:
+            now = str(error)
+        return no_update if now == before else now
+
     @app.callback(
         Output(_ID.HEADER, "children"),
         Output(_ID.FIGURE, "figure"),
-        Output(_ID.SHOWN, "data"),
         Input(_ID.CHOSEN, "data"),
         Input(_ID.SECTION, "value"),
         Input(_ID.AXIS, "value"),
         Input(_ID.SMOOTHING, "value"),
         Input(_ID.BANDS, "checked"),
-        Input(ids.TICK, "n_intervals"),
-        State(_ID.SHOWN, "data"),
+        Input(_ID.SHOWN, "data"),
         prevent_initial_call=True,
     )
-    def draw(
-        chosen: str, section: str, axis: Axis, smoothing: int, bands: bool, _: int, before: Any
-    ) -> Any:
-        runs = parse_runs(chosen)
+    def draw(chosen: str, section: str, axis: Axis, smoothing: int, bands: bool, _: Any) -> Any:
         try:
-            now = _token(sources, runs)
-            if ctx.triggered_id == ids.TICK and now == before:
-                return no_update, no_update, no_update
-            header, figure = _opened(sources, runs, section, axis, smoothing, bands)
+            return _opened(sources, parse_runs(chosen), section, axis, smoothing, bands)
         except DataError as error:
-            return problem(str(error)), no_update, None
-        return header, figure, now
+            return problem(str(error)), no_update
 
     @app.callback(
         Output(_ID.DOWNLOAD, "data"),

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 playwright = pytest.importorskip("playwright.sync_api")
 from lucy.agent.store import ComponentStatistics, Iteration, Store, readers  # noqa: E402
+from lucy.agent.store.models import RatingRow, Run, RunIteration  # noqa: E402
 from lucy.dashboard.data.sources import Sources  # noqa: E402
 
 from .conftest import REPLAY, World, served  # noqa: E402
@@ -137,7 +139,6 @@ def test_the_reward_is_taken_apart(page: Any, world: World, address: str) -> Non
     largest = newest["share"].idxmax()
     first = page.locator("#reward-table tbody tr").first.inner_text()
     assert str(largest) in first and f"{newest['share'].max():.1%}" in first
-    page.wait_for_timeout(1000)  # until what was drawn listens
     page.get_by_text("Steps that pay").click()
     until(page, "document.querySelector('#reward-figure').innerText.includes('steps that pay')")
     assert query(page)["statistic"] == "fired"
@@ -313,6 +314,46 @@ def test_a_store_that_is_missing_is_named_and_the_rest_goes_on(page: Any, tmp_pa
         page.wait_for_selector("#content >> text=there is no such file")
         page.get_by_role("link", name="Shapes").click()
         until(page, "window.lucy && lucy.shapes && lucy.shapes.look().panels[0]?.surface")
+
+
+def test_shapes_are_seen_from_the_side(page: Any, address: str) -> None:
+    open_page(page, f"{address}/shapes?a=distance_player_to_ball&plane=yz&moved=ball")
+    until(page, "lucy.shapes.look().panels[0]?.surface")
+    surface = page.evaluate(
+        "(() => { const s = lucy.shapes.look().panels[0].surface;"
+        "return { axes: s.axes, x: s.x, y: s.y }; })()"
+    )
+    assert surface == {"axes": "yz", "x": [-6000, 6000], "y": [0, 2044]}
+    box = page.locator("canvas.stage").bounding_box()
+    ball = page.evaluate(
+        "(() => { const l = lucy.shapes.look();"
+        "return l.panels[0].view.to(l.scene.ball[1], l.scene.ball[2]); })()"
+    )
+    page.mouse.move(box["x"] + ball[0], box["y"] + ball[1])
+    page.mouse.down()
+    page.mouse.move(box["x"] + ball[0], box["y"] + ball[1] - 80, steps=4)
+    page.mouse.up()
+    until(page, "lucy.shapes.look().scene.ball[2] > 300")
+    assert page.evaluate("lucy.shapes.look().scene.ball[0]") == 0
+    assert query(page)["plane"] == "yz"
+
+
+def test_a_run_deleted_while_it_is_shown_is_missed_and_the_rest_goes_on(
+    page: Any, own_world: World
+) -> None:
+    with Store.open(own_world.store) as store, served(own_world) as url:
+        open_page(page, f"{url}/runs?runs=2")
+        page.wait_for_selector("#runs-header >> text=#2")
+
+        def forget(connection: Any) -> None:
+            connection.execute(delete(RatingRow).where(RatingRow.run_id == 2))
+            connection.execute(delete(RunIteration).where(RunIteration.run_id == 2))
+            connection.execute(delete(Run).where(Run.id == 2))
+
+        store.database.write(forget)
+        page.wait_for_selector("#runs-header >> text=There is no run 2 in the store any more")
+        page.locator(".ag-row[row-id='1'] .ag-cell").first.click()
+        page.wait_for_selector("#runs-header >> text=#1")
 
 
 def test_a_recording_that_goes_away_leaves_the_page(page: Any, own_world: World) -> None:
