@@ -87,6 +87,19 @@ def test_training_without_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["match", "idle", "idle", "--record", "a.txt"], "a file name that ends in .npz"),
         (["match", "idle", "idle", "--games", "9000", "--record", "a.npz"], "record fewer games"),
         (
+            ["match", "chaser", "idle", "--goals", "3", "--games", "5"],
+            "--goals 3 and --games do not go together: a race is a row of kickoffs, not of games; "
+            "leave one of the two out",
+        ),
+        (
+            ["match", "chaser", "idle", "--goals", "3", "--record", "a.npz"],
+            "--goals 3 and --record do not go together",
+        ),
+        (
+            ["match", "chaser", "idle", "--goals", "3", "--store", "a.db"],
+            "--goals 3 and --store do not go together",
+        ),
+        (
             ["replays", "import", "nowhere/*.replay", "-o", "out"],
             "nowhere/*.replay: no such replay",
         ),
