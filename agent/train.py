@@ -1,7 +1,7 @@
 """`lucy train`: from a config to checkpoints, resumable at any moment."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -177,7 +177,7 @@ def _train(
         )
         logger.output_formats.append(store_writer)
     model.bad_batch_directory = run.path
-    league = env.league if isinstance(env, LeagueVecEnv) else None
+    league = _league(model)
     saved = run.resume_from
     if league is not None:
         console.print(league.cast.notice)
@@ -197,8 +197,11 @@ def _train(
             for name, value in league.metrics().items():
                 model.logger.record(name, value)
         model.logger.dump(model.num_timesteps)
-        saved, steps = save(model, config, run, league, rating.spared), model.num_timesteps
+        saved, steps = save(model, config, run), model.num_timesteps
         rating.start(saved, steps)
+        needed = rating.needed | (set() if league is None else league.needed)
+        kept = config.checkpoints
+        checkpoint.prune(run.checkpoints, kept.keep_newest, kept.keep_every, needed)
 
     model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
@@ -236,23 +239,20 @@ def _first_past_self(
     if league.past is None:
         return None
     league.past.add(checkpoint.step_name(model.num_timesteps), model.policy.state_dict())
-    return save(model, config, run, league)
+    return save(model, config, run)
 
 
-def save(
-    model: AuxPPO,
-    config: TrainConfig,
-    run: RunDirectory,
-    league: League | None = None,
-    spared: Collection[Path] = (),
-) -> Path:
-    """Write a checkpoint of the training into its run, and let old ones go but those spared.
+def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
+    """Write a checkpoint of the training, its games and its league into its run.
 
     Raises:
         CheckpointError: it cannot be written.
     """
-    policy = model.policy
-    path = checkpoint.save(
+    policy, league = model.policy, _league(model)
+    counters: dict[str, Any] = {"steps": model.num_timesteps, "updates": model._n_updates}
+    if league is not None:
+        counters["league"] = league.state()
+    return checkpoint.save(
         run.checkpoints,
         model.num_timesteps,
         policy=policy.state_dict(),
@@ -260,20 +260,15 @@ def save(
         auxiliary=_task_tensors(model),
         games=save_games(model, config),
         config=config.model_dump(mode="json"),
-        counters={"steps": model.num_timesteps, "updates": model._n_updates}
-        | ({} if league is None else {"league": league.state()}),
+        counters=counters,
         versions=versions(config),
         random_state=checkpoint.capture_random_state(),
     )
-    kept = config.checkpoints
-    needed = league.past.needed if league is not None and league.past is not None else ()
-    checkpoint.prune(
-        run.checkpoints,
-        kept.keep_newest,
-        kept.keep_every,
-        {*needed, *(path.name for path in spared)},
-    )
-    return path
+
+
+def _league(model: AuxPPO) -> League | None:
+    """The league that the model's games have, if they have one."""
+    return model.env.league if isinstance(model.env, LeagueVecEnv) else None
 
 
 def _task_tensors(model: AuxPPO) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ class TrainingRating:
         self._directory = run.path / "rating"
         self._process: subprocess.Popen[bytes] | None = None
         self._steps = 0  # of the checkpoint that is rated
-        self._spared: set[Path] = set()
+        self._rated: set[str] = set()  # the checkpoint that is being rated
         self._played: list[PlayedPairing] = []
         if config.rating.every:
             self._directory.mkdir(exist_ok=True)
@@ -75,16 +75,16 @@ class TrainingRating:
             self._write_games()
 
     @property
-    def spared(self) -> set[Path]:
-        """The checkpoints that are rated, or will be played against."""
-        return self._spared | {self._run.checkpoints / name for name in self._past()}
+    def needed(self) -> set[str]:
+        """The checkpoints that have to stay: one that is rated, those that it will play."""
+        return {*self._rated, *self._past()}
 
     def start(self, saved: Path, steps: int) -> None:
         """Rate a checkpoint that was just saved, if its turn has come and no other is rated."""
         every = self._config.rating.every
         if not every or steps // self._config.rollout_size % every or self._process is not None:
             return
-        self._steps, self._spared = steps, {saved}
+        self._steps, self._rated = steps, {saved.name}
         with (self._directory / "process.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"{__package__}.rating_process"],
@@ -191,7 +191,7 @@ class TrainingRating:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-        self._process, self._spared = None, set()
+        self._process, self._rated = None, set()
 
     def _say(self, text: str) -> None:
         self._console.print(text, style="yellow", markup=False)

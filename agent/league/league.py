@@ -125,6 +125,11 @@ class League:
                 metrics[f"{prefix}/hardest"] = hardest
         return metrics
 
+    @property
+    def needed(self) -> set[str]:
+        """The checkpoints that have to stay."""
+        return set() if self.past is None else self.past.needed
+
     def state(self) -> dict[str, Any]:
         """JSON values for `restore`."""
         return {

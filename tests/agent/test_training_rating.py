@@ -153,10 +153,10 @@ def test_one_is_rated_at_a_time_and_only_when_it_is_its_turn(run: Path) -> None:
     process = rater.start()
     rater.rating.start(rater.saved, 256)
     assert rater.rating._process is process
-    assert rater.rating.spared == {rater.saved}
+    assert rater.rating.needed == {CHECKPOINT}
     rater.rating.close()
     assert process.poll() is not None
-    assert rater.rating.spared == set()
+    assert rater.rating.needed == set()
     rater.rating.close()
 
     off = TrainingRating(
@@ -178,7 +178,7 @@ def test_resuming_takes_back_games_and_ratings(run: Path, tmp_path: Path) -> Non
     rater = Rater(run, steps=128)
     assert rater.rating._played == played[:2]
     assert (folder / "games.jsonl").read_text("utf-8") == "".join(lines[:2])
-    assert rater.rating.spared == {run / "checkpoints" / "step-000000000128"}
+    assert rater.rating.needed == {"step-000000000128"}
     with Store.open(str(tmp_path / "lucy.db")) as store:
         number = store.start_run(run, config={}).id
         store.add_ratings(Rating("x", "1v1", 1.0, 1.0, 1, number, steps) for steps in (128, 192))
