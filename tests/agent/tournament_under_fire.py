@@ -1,6 +1,5 @@
-"""The processes of the test under fire: tournaments that are played until they are killed."""
+"""The process of the test under fire: a tournament that is played until it is killed."""
 
-import os
 import sys
 from dataclasses import replace
 
@@ -23,17 +22,7 @@ def play(store: str) -> None:
         keep_ratings(report(small(), opened), opened)
 
 
-def fork(store: str) -> None:
-    """A process that plays for every line of the input; its number on the output."""
-    small()  # imports what is put off until then
-    for _ in sys.stdin:
-        process = os.fork()
-        if process == 0:
-            play(store)
-            os._exit(0)
-        print(process, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
-
-
 if __name__ == "__main__":
-    {"fork": fork, "play": play}[sys.argv[1]](sys.argv[2])
+    small()  # imports what is put off until then
+    print("playing", flush=True)
+    play(sys.argv[1])
