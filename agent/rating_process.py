@@ -4,17 +4,21 @@ It reads one job as JSON from its input and writes the result to the file that t
 When its input ends, so has the training, and the process ends too.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ABANDONED = 3  # exit code
+_SHARE = 0.05  # of all cores' time that play takes at most
+_STRETCH = 0.25  # s of a core's time from one pause to the next
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ class PlayedPairing(NamedTuple):
 def main() -> None:
     """Do one job."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the training's to answer
-    if sys.platform != "win32":
-        os.nice(19)  # before what is slow to import
+    _let_others_go_first()  # before what is slow to import
     text = sys.stdin.readline()
     if not text:
         return
@@ -66,6 +69,15 @@ def main() -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(result), "utf-8")
     temporary.replace(path)
+
+
+def _let_others_go_first() -> None:
+    """Run when a core is idle, and leave it as soon as somebody else wants it."""
+    if sys.platform != "win32":  # where it was started so
+        os.nice(19)
+    if sys.platform == "linux":  # where a nice process makes others wait, if for a short time
+        with contextlib.suppress(OSError):  # some containers refuse it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _end_with_the_training() -> None:
@@ -90,6 +102,7 @@ def rate_checkpoint(job: RatingJob) -> dict[str, Any]:
     opponents |= {name: make_bot(name) for name in job.anchors}
     new: list[PlayedPairing] = []
     matches = []
+    pause = _pauses(os.cpu_count() or 1)
     for mode in job.modes:
         for name, opponent in opponents.items():
             result = play(
@@ -100,6 +113,7 @@ def rate_checkpoint(job: RatingJob) -> dict[str, Any]:
                 seed=job.seed,
                 seconds=job.seconds,
                 threads=1,
+                on_progress=lambda share: pause(),
             )
             goals = result.figures["goals"].tolist()
             new.append(PlayedPairing(job.steps, job.checkpoint, name, mode, goals))
@@ -108,6 +122,25 @@ def rate_checkpoint(job: RatingJob) -> dict[str, Any]:
     games = job.games * len(opponents)
     error = _keep(job, bot.name, games, matches, ratings) if job.store else None
     return {"pairings": new, "ratings": ratings, "error": error}
+
+
+def _pauses(cores: int) -> Callable[[], None]:
+    """What keeps play to its share of the cores' time, if it is called again and again.
+
+    The idle priority alone does not: a training has moments at which one core waits for the
+    other, and play in those slows the other, by the caches that they share.
+    """
+    rest = max(1 / (_SHARE * cores) - 1, 0.0)  # s for each that was played
+    begun = time.process_time()
+
+    def pause() -> None:
+        nonlocal begun
+        played = time.process_time() - begun
+        if played >= _STRETCH:
+            time.sleep(rest * played)
+            begun += played
+
+    return pause
 
 
 def _rating(bot: str, mode: str, played: Iterable[PlayedPairing]) -> tuple[float, float]:

@@ -92,7 +92,7 @@ class TrainingRating:
                 stdout=log,
                 stderr=log,
                 env=os.environ | _ENVIRONMENT,
-                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
+                creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0),
             )
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it is dead already, which `record` finds

@@ -2,10 +2,12 @@
 
 import io
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from rich.console import Console
 from stable_baselines3.common.logger import Logger
 
-from lucy.agent import training_rating
+from lucy.agent import rating_process, training_rating
 from lucy.agent.metrics import read_metrics
 from lucy.agent.rating_process import (
     ABANDONED,
@@ -184,6 +186,47 @@ def test_resuming_takes_back_games_and_ratings(run: Path, tmp_path: Path) -> Non
         store.add_ratings(Rating("x", "1v1", 1.0, 1.0, 1, number, steps) for steps in (128, 192))
         store.start_run(run, config={}, resume_after=128)
         assert readers.read_ratings(store)["steps"].tolist() == [128]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has the idle policy by another name")
+def test_the_process_runs_when_a_core_is_idle() -> None:
+    command = [sys.executable, "-m", "lucy.agent.rating_process"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        until = time.monotonic() + 60
+        while os.sched_getscheduler(process.pid) != os.SCHED_IDLE:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert process.stdin
+        process.stdin.close()  # without a job
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(("cores", "seconds"), [(2, 100.0), (10, 20.0), (20, 10.0), (64, 10.0)])
+def test_play_takes_a_twentieth_of_all_cores(
+    cores: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played, slept = 0.0, 0.0
+
+    def sleep(pause: float) -> None:
+        nonlocal slept
+        slept += pause
+
+    monkeypatch.setattr(time, "process_time", lambda: played)
+    monkeypatch.setattr(time, "sleep", sleep)
+    pause = rating_process._pauses(cores)
+    for _ in range(100):  # 10 s of play
+        played += 0.1
+        pause()
+    assert slept + played == pytest.approx(seconds, abs=0.1 * seconds)
+
+
+def test_ratings_pause_while_they_play(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    monkeypatch.setattr(rating_process, "_pauses", lambda cores: lambda: steps.append(cores))
+    rate_checkpoint(job(run))
+    assert len(steps) >= 2 * 15  # steps of one second against each anchor
+    assert steps[0] == os.cpu_count()
 
 
 def test_the_process_ends_with_its_training(run: Path) -> None:
