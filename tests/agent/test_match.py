@@ -10,6 +10,7 @@ from lucy.agent.checkpoint import CheckpointError
 from lucy.agent.match import MatchResult, play, race
 from lucy.agent.match_report import to_json
 from lucy.agent.opponents import SCRIPTED, BotError, make_bot
+from lucy.agent.opponents.network_bot import TILE
 from lucy.sim.state import GameStates
 
 
@@ -33,14 +34,15 @@ def test_published_bots_play_equal_games_at_any_number_at_once(
     def played(games: int, at_once: int, threads: int) -> MatchResult:
         bots = make_bot("nexto"), make_bot("necto:beta=0.5")
         given = {"mode": "2v2", "games": games, "at_once": at_once, "threads": threads}
-        return play(*bots, seed=5, seconds=4, **given)
+        return play(*bots, seed=5, seconds=3, **given)
 
-    one_by_one, all_at_once = played(4, 1, 1), played(4, 4, 2)
-    fewer = played(3, 2, 2)
+    all_at_once = played(17, 17, 1)
+    assert TILE < 17 * 2  # a network sees the cars of one bot in two tiles
+    some_at_once, one_by_one = played(17, 6, 2), played(3, 1, 1)
     for name, values in all_at_once.figures.items():
-        np.testing.assert_array_equal(one_by_one.figures[name], values, err_msg=name)
-        np.testing.assert_array_equal(fewer.figures[name], values[:3], err_msg=name)
-    assert one_by_one.scored == all_at_once.scored
+        np.testing.assert_array_equal(some_at_once.figures[name], values, err_msg=name)
+        np.testing.assert_array_equal(one_by_one.figures[name], values[:3], err_msg=name)
+    assert some_at_once.scored == all_at_once.scored
     assert all_at_once.figures["touches"].sum() > 0
     assert len(np.unique(all_at_once.figures["ball_speed"][:, 0])) > 1
 
