@@ -26,12 +26,12 @@ def save_games(model: AuxPPO, config: TrainConfig) -> dict[str, Tensor]:
     The training goes on from what is returned here as well: see `Simulation.save`.
 
     Returns:
-        Arrays by name; none where rollout workers elsewhere play the games.
+        Arrays by name; none before the first rollout, or where rollout workers elsewhere play
+        the games.
     """
     env = model.env
     assert isinstance(env, RocketLeagueVecEnv)
-    arrays = env.save()
-    if not arrays:
+    if model._last_obs is None or not (arrays := env.save()):
         return {}
     episodes = [(episode["r"], episode["l"]) for episode in model.ep_info_buffer or ()]
     arrays |= {_BUFFER + name: array for name, array in model.rollout_buffer.save().items()}
@@ -82,6 +82,11 @@ def _check_settings(now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
     for name, value in now["environment"].items():
         if name not in _FREE:
             pairs[f"environment.{name}"] = (then["environment"].get(name), value)
+    league, league_then = now["league"], then.get("league", {})
+    pairs["league.share"] = (league_then.get("share", 0.0), league["share"])
+    if league["share"]:
+        for name in ("past", "bots"):
+            pairs[f"league.{name}"] = (league_then.get(name), league[name])
     for name, (before, value) in pairs.items():
         if before != value:
             raise SavedError(f"{name} was {before} and is {value}")

@@ -292,7 +292,9 @@ class Simulation:
             random.bit_generator.state = _generator_state(state)
         observations = self.arrays.observations[turn]
         for chunk in self.pool.chunks:
-            self._observe(chunk.states, slice(chunk.start, chunk.stop), observations)
+            rows = slice(chunk.start, chunk.stop)
+            self._observe(chunk.states, rows, observations)
+            self._show(chunk.states, rows)
 
     def _saved(self) -> Saved:
         saved = self.pool.save() | memory.save(self._memory, self.car_mask)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ...sim.actions import ACTION_TABLES
-from ...sim.memory import SavedError
 from ...sim.observations import ball_forward
 from ...sim.simulation import Simulation
 from ...sim.vec_env import RocketLeagueVecEnv
@@ -60,17 +59,20 @@ class LeagueVecEnv(RocketLeagueVecEnv):
         own = self._learners
         return observations[own], rewards[own], dones[own], [infos[agent] for agent in own]
 
-    def save(self) -> dict[str, np.ndarray]:
-        """Nothing: opponents have memories of their own, so that resumed games start anew."""
-        return {}
-
     def restore(self, saved: Mapping[str, np.ndarray]) -> np.ndarray:
-        """There is nothing to go on from; see `save`.
+        """Go on from what `save` gave, with the opponents that the league was restored with.
+
+        Bots begin anew in the games under way: what they remembered is not saved.
+
+        Returns:
+            [n,rows,columns] float32, what the learner's agents see.
 
         Raises:
-            SavedError: always.
+            SavedError: it is that of other games.
         """
-        raise SavedError("a league begins games of its own")
+        observations = super().restore(saved)
+        self.league.start_bots(self._stage)
+        return observations[self._learners]
 
 
 def build_league_env(

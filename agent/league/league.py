@@ -54,13 +54,17 @@ class League:
         """
         if self.past is not None:
             self.past.begin()
+        self.start_bots(stage)
+
+    def start_bots(self, stage: Stage) -> None:
+        """Let the bots play from here on, in games that begin or are under way."""
         self._parts = []
         for name, bot in self._bots.items():
             arenas = self.cast.arenas_of(name)
             states, controls = stage.of(arenas)
             cars = states.car_mask & (self.cast.roles[arenas] == BOT)
-            seeds = self._random.integers(2**63, size=len(cars)).tolist()
-            bot.start(states, cars, [np.random.default_rng(seed) for seed in seeds])
+            # Which leaves the generator as it is: a resumed training draws as it would have
+            bot.start(states, cars, self._random.spawn(len(cars)))
             self._parts.append((bot, states, controls))
 
     def act(self, observations: np.ndarray, actions: np.ndarray) -> None:

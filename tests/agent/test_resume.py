@@ -23,10 +23,19 @@ from .conftest import tiny_config
 from .test_train import ALL_TASKS, assert_same_weights
 
 MIXED = {"environment__mode": "mixed", "environment__arenas": 3, "environment__processes": 2}
+LEAGUE = {
+    "league__share": 1.0,
+    "league__bots": {"chaser": 1.0},
+    "league__refresh": 1,
+    "ppo__batch_size": 16,
+    "steps": 96,
+}
 CASES = {
     "alone": {},
     "tasks": ALL_TASKS,
     "processes": {"environment__processes": 2, "learner__precision": "bf16"},
+    "league": LEAGUE,
+    "league in processes": LEAGUE | {"environment__processes": 2},
     "mixed": MIXED | ALL_TASKS | {"ppo__batch_size": 16, "steps": 288},
 }
 
@@ -72,6 +81,7 @@ def test_another_number_of_processes_changes_nothing(trained_run: Path, tmp_path
         ({"environment__arenas": 8}, "environment.arenas was 4 and is 8."),
         ({"environment__timeout": 10.0}, "environment.timeout was 300.0 and is 10.0."),
         ({"seed": 7}, "seed was 0 and is 7."),
+        ({"league__share": 0.5, "ppo__batch_size": 16}, "league.share was 0.0 and is 0.5."),
     ],
 )
 def test_changed_games_start_anew(
