@@ -168,6 +168,15 @@ def test_the_order_of_games_and_bots_makes_no_difference() -> None:
     assert rate(names[::-1], turned, "2v2")[::-1] == rate(names, games, "2v2")
 
 
+@pytest.mark.parametrize("mode", ["1v1", "2v2", "3v3"])
+@pytest.mark.parametrize("fixed", ["chaser", "necto", "nexto"])
+def test_an_equal_of_a_fixed_bot_stands_where_it_does(mode: str, fixed: str) -> None:
+    anchor, equal = rate([fixed, "a"], [pairing(0, 1, 100, 0, 100)], mode)
+    assert anchor == (FIXED[mode][fixed], 0.0, True)
+    assert equal.mu == pytest.approx(FIXED[mode][fixed], abs=2)
+    assert not equal.fixed
+
+
 def test_without_fixed_bots_or_games() -> None:
     equal = rate(["a", "b"], [pairing(0, 1, 5, 0, 5)], "1v1")
     assert equal[0].mu == pytest.approx(12.5, abs=1.5)
