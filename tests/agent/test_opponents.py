@@ -54,27 +54,37 @@ def test_golden_logits(variant: str, golden, opponents: Path) -> None:
     np.testing.assert_allclose(logits, wanted.reshape(logits.shape), atol=1e-3)
 
 
-@pytest.mark.parametrize("golden", ["1v1"], indirect=True)
-def test_nexto_plays_as_the_published_did(
+# By cars: how many steps to look at, and who drove in them; the other cars are random. Those of
+# 2v2 and 3v3 go on until a car is demolished
+RECORDED = {
+    2: (300, [("nexto", 0), ("necto", 1)]),
+    4: (800, [("nexto", 0), ("necto", 2), ("nexto", 3)]),
+    6: (460, [("necto", 0), ("nexto", 1), ("necto", 3), ("nexto", 4)]),
+}
+
+
+def test_published_bots_play_as_they_did(
     golden, opponents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LUCY_BOTS", str(opponents))
-    steps = 300
-    played = allocate(np.ones((1, 2), np.bool_), team_slots(1))
-    bot, controls = make_bot("nexto"), np.zeros((1, 2, 8), np.float32)
+    cars = len(golden["state/car_team"])
+    steps, drivers = RECORDED[cars]
     fields = [name for name in GameStates._fields if name not in ("car_team", "car_mask")]
     recorded = {name: golden[f"state/{name}"] for name in fields}
-    bot.start(played, np.array([[True, False]]), [np.random.default_rng(0)])
-    chosen = []
-    for step in range(steps):
-        for name, values in recorded.items():
-            getattr(played, name)[0] = values[step]
-        bot.act(played, controls)
-        chosen.append(controls[0, 0].copy())
     follows = ~recorded["episode_start"][1 : steps + 1]
-    wanted = recorded["previous_action"][1 : steps + 1, 0]
-    assert not recorded["car_has_flip"][:steps, 0].all()
-    np.testing.assert_array_equal(np.stack(chosen)[follows], wanted[follows])
+    for name, seat in drivers:
+        played = allocate(np.ones((1, cars), np.bool_), team_slots(cars // 2))
+        bot, controls = make_bot(name), np.zeros((1, cars, 8), np.float32)
+        bot.start(played, np.arange(cars)[None] == seat, [np.random.default_rng(0)])
+        chosen = []
+        for step in range(steps):
+            for field, values in recorded.items():
+                getattr(played, field)[0] = values[step]
+            bot.act(played, controls)
+            chosen.append(controls[0, seat].copy())
+        same = (np.stack(chosen) == recorded["previous_action"][1 : steps + 1, seat]).all(axis=1)
+        # Here all are; on another processor two logits that are nearly equal may change places
+        assert same[follows].mean() > 0.995, (name, seat)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
