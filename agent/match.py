@@ -9,7 +9,7 @@ import torch
 
 from ..sim.constants import BLUE, GOAL_THRESHOLD_Y, ORANGE, STEPS_PER_SECOND
 from ..sim.engine import ArenaPool, Chunk
-from ..sim.resets import kickoff
+from ..sim.resets import InitialState, kickoff
 from ..sim.state import GameStates
 from .match_tally import BALL_SPEED, Tally
 from .opponents import Bot, PartingBot
@@ -17,6 +17,7 @@ from .opponents import Bot, PartingBot
 GAME_SECONDS = 300.0
 OVERTIME_SECONDS = 300.0  # at most; the game itself knows no limit
 AT_ONCE = 64
+_OFF_SPOT = 1.0  # uu
 
 OnStep = Callable[[GameStates, int], None]
 Record = Callable[[GameStates, np.ndarray], None]
@@ -89,9 +90,10 @@ def play(
 ) -> MatchResult:
     """Play games, many at once, each with its own seed; the bots swap sides from game to game.
 
-    Every game begins with a kickoff, and so does play after each goal. The clock stops at
-    `seconds`; a draw then goes on, from a kickoff, until a goal falls. A game is the same to
-    the bit however many are played at once and by however many threads.
+    Every game begins with a kickoff, and so does play after each goal, the cars a hair off their
+    spots (see `_kickoff`). The clock stops at `seconds`; a draw then goes on, from a kickoff,
+    until a goal falls. A game is the same to the bit however many are played at once and by
+    however many threads.
 
     Args:
         first: blue in games 0, 2, 4, ….
@@ -329,7 +331,7 @@ class _Table:
         self._tally.begin(row)
 
     def _kick_off(self, row: int) -> None:
-        self._pool.set_state(row, kickoff(self._resets[row], self._team_size))
+        self._pool.set_state(row, _kickoff(self._resets[row], self._team_size))
         self._goals_of_cars[row] = self._pool.states.car_goals[row]
         self._tally.kick_off(row)
 
@@ -384,6 +386,18 @@ class _Table:
         score = (blue, orange) if first_cars[0] else (orange, blue)
         figures = self._tally.figures(row, first_cars)
         return _Ended(game, int(self._clock[row]), score, figures, self._scored[row])
+
+
+def _kickoff(random: np.random.Generator, team_size: int) -> InitialState:
+    """The game's kickoff, each car up to `_OFF_SPOT` uu beside its spot in x and in y.
+
+    Bots that take the likeliest action would otherwise play the same few points again and again,
+    five in 1v1: any number of games would tell no more than those, and look certain.
+    """
+    state = kickoff(random, team_size)
+    position = np.array(state.car_position)
+    position[:, :2] += random.uniform(-_OFF_SPOT, _OFF_SPOT, (2 * team_size, 2))
+    return state._replace(car_position=position)
 
 
 _Seated = list[tuple[int, Bot]]  # 0 for the first bot, 1 for the second
