@@ -13,6 +13,7 @@ from .data.errors import DataError
 from .figures.style import CONFIG
 
 Query = Mapping[str, str]
+MOST_LISTED = 60  # of a select's choices at a time; typing finds the others
 
 
 class Page(NamedTuple):

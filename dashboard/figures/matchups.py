@@ -29,22 +29,25 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
     place = {bot: i for i, bot in enumerate(bots)}
     share: Any = np.full((len(bots), len(bots)), np.nan)
     text: Any = np.full(share.shape, "", object)
-    for row in pairings.to_dict("records"):
-        i, j = place.get(row["first"]), place.get(row["second"])
-        if i is None or j is None or i == j:
+    named: Any = np.full(share.shape, None, object)
+    shown: Any = pairings[pairings["first"].isin(bots) & pairings["second"].isin(bots)]
+    for row in shown.to_dict("records"):
+        i, j = place[row["first"]], place[row["second"]]
+        if i == j:
             continue
         goals, conceded = row["goals"], row["conceded"]
         total = goals + conceded
         for a, b, own, other in ((i, j, goals, conceded), (j, i, conceded, goals)):
             share[a, b] = own / total if total else 0.5
             text[a, b] = f"{own} : {other} in {row['games']} games"
+            named[a, b] = bots[a], bots[b]
     colours, _, _ = colour_scale(-1, 1)
     names = [_short(bot) for bot in bots]
     cells = {
         "type": "heatmap",
         "z": share,
         "text": text.tolist(),
-        "customdata": [[[row, column] for column in bots] for row in bots],
+        "customdata": named.tolist(),
         "texttemplate": "%{z:.0%}" if len(bots) <= 12 else None,
         "hovertemplate": "%{customdata[0]} against %{customdata[1]}<br>%{text}<br>"
         "%{z:.1%} of the goals<extra></extra>",
@@ -244,13 +247,16 @@ def _map(shares: np.ndarray, origins: np.ndarray | None, colours: Any) -> list[d
 
 def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
     """Ratings with their intervals of two sigma, the best on top."""
-    newest = {row["bot"]: row for row in ratings.to_dict("records")}
-    chosen = [newest[bot] for bot in bots if bot in newest][:_MOST_BOTS][::-1]
+    newest = ratings.set_index("bot")
+    shown = [bot for bot in bots if bot in newest.index][:_MOST_BOTS][::-1]
+    if not shown:
+        return note("Ratings appear here once a tournament has been played", 90)
+    chosen: Any = newest.loc[shown]
     points = {
-        "x": [row["mu"] for row in chosen],
-        "y": [_short(row["bot"]) for row in chosen],
+        "x": chosen["mu"].to_numpy(),
+        "y": [_short(bot) for bot in shown],
         "error_x": {
-            "array": [2 * row["sigma"] for row in chosen],
+            "array": 2 * chosen["sigma"].to_numpy(),
             "thickness": 1.5,
             "width": 4,
         },
@@ -260,7 +266,7 @@ def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
     }
     return figure(
         [points],
-        90 + 26 * len(chosen),
+        90 + 26 * len(shown),
         hovermode="closest",
         margin={"t": 10, "l": 10},
         xaxis={"title": axis_title("rating, ± 2 sigma"), "showgrid": True},

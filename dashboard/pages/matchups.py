@@ -23,6 +23,7 @@ from ..figures.matchups import (
 )
 from ..figures.shares import sides_figure
 from ..parts import (
+    MOST_LISTED,
     Page,
     Query,
     Setting,
@@ -58,42 +59,73 @@ def register(app: Dash, sources: Sources) -> None:
     """Its callbacks."""
     keep_in_url(app, _PAGE, _SETTINGS)
 
+    # Apart from what follows, so that the table is there first
     @app.callback(
-        Output(_ID.TABLE, "children"),
-        Output(_ID.PAIR, "data"),
-        Output(_ID.PAIR, "value"),
+        Output(_ID.LEAGUE, "rowData"),
+        Output(_ID.LEAGUE, "style"),
+        Output(_ID.MATRIX, "figure"),
+        Output(_ID.NOTICE, "children"),
         Input(_ID.MODE, "value"),
         prevent_initial_call=True,
     )
     def change_mode(mode: str) -> Any:
         try:
-            pairs = _pairs(sources.matchups.pairings(mode))
-            return _overview(sources, mode), pairs, pairs[0]["value"] if pairs else None
+            pairings, table = _table(sources, mode)
         except DataError as error:
-            return problem(str(error)), no_update, no_update
+            return no_update, no_update, no_update, problem(str(error))
+        rows = _rows(table)
+        return rows, _height(rows), matrix_figure(pairings, [row.bot for row in table]), None
+
+    @app.callback(
+        Output(_ID.RATINGS, "figure"),
+        Output(_ID.PAIR, "data"),
+        Output(_ID.PAIR, "value"),
+        Input(_ID.LEAGUE, "rowData"),
+        State(_ID.MODE, "value"),
+        State(_ID.PAIR, "value"),
+        prevent_initial_call=True,
+    )
+    def follow(_: Any, mode: str, before: str | None) -> Any:
+        try:
+            pairings, table = _table(sources, mode)
+            ratings = ratings_figure(sources.matchups.ratings(mode), [row.bot for row in table])
+        except DataError:  # said by the table
+            return no_update, no_update, no_update
+        pairs = _pairs(pairings)
+        return ratings, pairs, _pair(pairs, before)
 
     @app.callback(
         Output(_ID.PAIR, "value", allow_duplicate=True),
         Input(_ID.MATRIX, "clickData"),
-        State(_ID.PAIR, "data"),
+        State(_ID.MODE, "value"),
         prevent_initial_call=True,
     )
-    def click(clicked: Any, pairs: list[dict[str, str]]) -> Any:
+    def click(clicked: Any, mode: str) -> Any:
         if not clicked:
             return no_update
+        pairs = _pairs(sources.matchups.pairings(mode))
         row, column = clicked["points"][0]["customdata"][:2]
         wanted = {_BETWEEN.join((row, column)), _BETWEEN.join((column, row))}
         return next((pair["value"] for pair in pairs if pair["value"] in wanted), no_update)
 
     @app.callback(
-        Output(_ID.PAIRING, "children"),
+        Output(_ID.GAMES, "children"),
+        Input(_ID.PAIR, "value"),
+        State(_ID.MODE, "value"),
+        prevent_initial_call=True,
+    )
+    def open_games(pair: str | None, mode: str) -> Any:
+        return _games(sources, mode, pair)
+
+    @app.callback(
+        Output(_ID.RECORDED, "children"),
         Input(_ID.PAIR, "value"),
         Input(_ID.SPEC, "value"),
         State(_ID.MODE, "value"),
         prevent_initial_call=True,
     )
-    def open_pair(pair: str | None, spec: str, mode: str) -> Any:
-        return _opened(sources, mode, pair, spec)
+    def open_recorded(pair: str | None, spec: str, mode: str) -> Any:
+        return _recorded(sources, mode, pair, spec)
 
     @app.callback(
         Output(_ID.DOWNLOAD, "data"),
@@ -116,8 +148,10 @@ def _layout(sources: Sources, query: Query) -> Component:
             f"--record {sources.folder / 'games.npz'}",
         )
     mode = choice(query, "mode", modes, modes[0])
-    pairs = _pairs(sources.matchups.pairings(mode))
-    pair = choice(query, "pair", [entry["value"] for entry in pairs], pairs[0]["value"])
+    pairings, table = _table(sources, mode)
+    bots = [row.bot for row in table]
+    pairs = _pairs(pairings)
+    pair = _pair(pairs, query.get("pair"))
     spec = choice(query, "spec", sources.specs.names(), DEFAULT)
     return html.Div(
         [
@@ -131,7 +165,32 @@ def _layout(sources: Sources, query: Query) -> Component:
                 ],
                 mb="sm",
             ),
-            html.Div(_overview(sources, mode), id=_ID.TABLE),
+            html.Div(id=_ID.NOTICE),
+            dmc.SimpleGrid(
+                [
+                    card(
+                        _league(_rows(table)),
+                        graph(
+                            _ID.RATINGS,
+                            ratings_figure(sources.matchups.ratings(mode), bots),
+                            "Ratings",
+                            "ratings",
+                        ),
+                        title="Table",
+                    ),
+                    card(
+                        graph(
+                            _ID.MATRIX, matrix_figure(pairings, bots), "Share of goals", "matrix"
+                        ),
+                        hint(
+                            "The row's share of the goals against the column. Click a field to "
+                            "open the pairing."
+                        ),
+                        title="Share of goals",
+                    ),
+                ],
+                cols={"base": 1, "lg": 2},
+            ),
             card(
                 dmc.Group(
                     [
@@ -141,6 +200,7 @@ def _layout(sources: Sources, query: Query) -> Component:
                             data=pairs,
                             value=pair,
                             searchable=True,
+                            limit=MOST_LISTED,
                             allowDeselect=False,
                             w=420,
                             size="sm",
@@ -158,7 +218,8 @@ def _layout(sources: Sources, query: Query) -> Component:
                     align="end",
                     mb="sm",
                 ),
-                html.Div(_opened(sources, mode, pair, spec), id=_ID.PAIRING),
+                html.Div(_games(sources, mode, pair), id=_ID.GAMES),
+                html.Div(_recorded(sources, mode, pair, spec), id=_ID.RECORDED),
                 mt="md",
             ),
         ]
@@ -183,29 +244,30 @@ def _pairs(pairings: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _overview(sources: Sources, mode: str) -> Component:
-    pairings, ratings = sources.matchups.pairings(mode), sources.matchups.ratings(mode)
-    table = standings(pairings, ratings)
-    bots = [row.bot for row in table]
-    rated = any(row.rating is not None for row in table)
-    league = card(
-        _league(table),
-        *(
-            [graph("matchups-ratings", ratings_figure(ratings, bots), "Ratings", f"ratings-{mode}")]
-            if rated
-            else [hint("Ratings appear here once a tournament has been played.")]
-        ),
-        title="Table",
-    )
-    matrix = card(
-        graph(_ID.MATRIX, matrix_figure(pairings, bots), "Share of goals", f"matrix-{mode}"),
-        hint("The row's share of the goals against the column. Click a field to open the pairing."),
-        title="Share of goals",
-    )
-    return dmc.SimpleGrid([league, matrix], cols={"base": 1, "lg": 2})
+def _pair(pairs: Sequence[dict[str, str]], wanted: str | None) -> str:
+    """The pairing that was wanted where it is there, else the one of most games."""
+    values = [pair["value"] for pair in pairs]
+    return wanted if wanted in values else values[0]
 
 
-def _league(table: Sequence[Standing]) -> Component:
+def _table(sources: Sources, mode: str) -> tuple[pd.DataFrame, list[Standing]]:
+    pairings = sources.matchups.pairings(mode)
+    return pairings, standings(pairings, sources.matchups.ratings(mode))
+
+
+def _rows(table: Sequence[Standing]) -> list[dict[str, Any]]:
+    return [
+        row._asdict()
+        | {"share": row.share, "score": f"{row.goals} : {row.conceded}", "key": row.bot}
+        for row in table
+    ]
+
+
+def _height(rows: Sequence[Any]) -> dict[str, Any]:
+    return {"height": min(60 + 34 * len(rows), 380), "width": "100%"}
+
+
+def _league(rows: list[dict[str, Any]]) -> Component:
     two = {"function": "params.value == null ? '' : d3.format('.1f')(params.value)"}
     columns: list[dict[str, Any]] = [
         {"field": "bot", "headerName": "Bot", "flex": 2, "minWidth": 140},
@@ -222,13 +284,8 @@ def _league(table: Sequence[Standing]) -> Component:
             "valueFormatter": {"function": "d3.format('.1%')(params.value)"},
         },
     ]
-    rows = [
-        row._asdict()
-        | {"share": row.share, "score": f"{row.goals} : {row.conceded}", "key": row.bot}
-        for row in table
-    ]
     return dag.AgGrid(
-        id="matchups-league",
+        id=_ID.LEAGUE,
         rowData=rows,
         columnDefs=columns,
         defaultColDef={
@@ -241,34 +298,39 @@ def _league(table: Sequence[Standing]) -> Component:
         getRowId="params.data.key",
         dashGridOptions={"animateRows": False},
         className="lucy-grid",
-        style={"height": min(60 + 34 * len(rows), 380), "width": "100%"},
+        style=_height(rows),
     )
 
 
-def _opened(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
-    first, between, second = (pair or "").partition(_BETWEEN)
-    if not between:
-        return None
-    bots = (first, second)
+def _games(sources: Sources, mode: str, pair: str | None) -> Any:
+    bots = _bots(pair)
     try:
         games = sources.matchups.games(mode, bots)
         if games.empty:
-            return problem(f"There are no games of {first} against {second} in {mode} any more.")
+            return problem(f"There are no games of {bots[0]} against {bots[1]} in {mode} any more.")
         goals = sources.matchups.goals(mode, bots)
-        seconds = float(games["seconds"].to_numpy().max())
-        parts = [
-            _score(games, bots),
-            graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
-            graph("matchups-goals", goals_figure(goals, bots, seconds), "Goals", "goals"),
-        ]
     except DataError as error:
         return problem(str(error))
+    seconds = float(games["seconds"].to_numpy().max())
+    return [
+        _score(games, bots),
+        graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
+        graph("matchups-goals", goals_figure(goals, bots, seconds), "Goals", "goals"),
+    ]
+
+
+def _recorded(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
+    bots = _bots(pair)
     try:
         opened = sources.matchups.opened(mode, bots, spec)
-        parts += _recorded(opened, games, bots, spec)
+        return _played(opened, sources.matchups.games(mode, bots), bots, spec)
     except DataError as error:
-        parts.append(problem(str(error)))
-    return parts
+        return problem(str(error))
+
+
+def _bots(pair: str | None) -> tuple[str, str]:
+    first, _, second = (pair or "").partition(_BETWEEN)
+    return first, second
 
 
 def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
@@ -288,9 +350,11 @@ def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
     )
 
 
-def _recorded(
+def _played(
     opened: Opened | None, games: pd.DataFrame, bots: tuple[str, str], spec: str
 ) -> list[Any]:
+    if games.empty:
+        return []
     if opened is None:
         return [
             hint(

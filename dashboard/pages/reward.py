@@ -19,6 +19,7 @@ from ..data.specs import DEFAULT
 from ..figures.shares import STATISTIC_NAMES, balance_figure, correlation_figure, shares_figure
 from ..figures.style import colour
 from ..parts import (
+    MOST_LISTED,
     Page,
     Query,
     Setting,
@@ -177,6 +178,7 @@ def _training(sources: Sources, query: Query) -> Component:
                     data=[{"value": str(r.id), "label": f"{r.name} #{r.id}"} for r in runs],
                     value=str(run),
                     searchable=True,
+                    limit=MOST_LISTED,
                     allowDeselect=False,
                     w=220,
                     size="sm",
@@ -292,6 +294,7 @@ def _recorded(sources: Sources, query: Query) -> Component | None:
                     data=[{"value": s.key, "label": s.label[:120]} for s in found],
                     value=key,
                     searchable=True,
+                    limit=MOST_LISTED,
                     allowDeselect=False,
                     w=340,
                     size="sm",

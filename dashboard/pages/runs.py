@@ -86,12 +86,16 @@ def register(app: Dash, sources: Sources) -> None:
     @app.callback(
         Output(_ID.CHOSEN, "data"),
         Input(_ID.GRID, "selectedRows"),
+        State(_ID.CHOSEN, "data"),
         prevent_initial_call=True,
     )
-    def choose(selected: Any) -> Any:
+    def choose(selected: Any, before: str) -> Any:
         if not isinstance(selected, list):  # what the page itself chose at first
             return no_update
-        return ",".join(str(row["id"]) for row in selected)
+        runs = [int(row["id"]) for row in selected]
+        if set(runs) == set(parse_runs(before)):  # the table says so when it is drawn, too
+            return no_update
+        return ",".join(map(str, runs))
 
     # Apart from the drawing: Dash forgets the answer to a choice of the viewer's when a tick asks
     # for the same outputs meanwhile

@@ -248,12 +248,12 @@ def test_matchups_show_what_the_matches_say(page: Any, world: World, address: st
         ours = matches.loc[matches["first"] == bot, "first_goals"].sum()
         ours += matches.loc[matches["second"] == bot, "second_goals"].sum()
         assert re.search(rf"{bot}[\s\S]*?{ours} : ", text)
-    drawn(page, "#matchups-pairing")
-    assert "recorded games" in page.inner_text("#matchups-pairing")
+    drawn(page, "#matchups-pairing-games")
+    assert "recorded games" in page.inner_text("#matchups-pairing-recorded")
     page.get_by_text("3v3").click()
     with Store.open(world.store) as store:
         team = int(readers.read_recordings(store)["id"].max())
-    page.wait_for_selector(f"#matchups-pairing a[href*='source=r{team}&']")
+    page.wait_for_selector(f"#matchups-pairing-recorded a[href*='source=r{team}&']")
     assert query(page)["mode"] == "3v3"
     page.get_by_text("Watch the newest").click()
     until(page, "window.lucy && lucy.play.look() && lucy.play.look().cars === 6")
