@@ -35,7 +35,10 @@ _READY = {
     "/reward": "$('#reward-figure .main-svg') && $('#reward-correlation .main-svg')",
     "/shapes": "window.lucy?.shapes?.look().panels[0]?.surface",
     "/play": "window.lucy?.play?.look()?.cars && $('#play-figure .main-svg')",
-    "/matchups": "$('#matchups-goals .main-svg') && $('#matchups-league .ag-row')",
+    "/matchups": (
+        "$('#matchups-goals .main-svg') && $('#matchups-matrix .main-svg')"
+        " && $('#matchups-league .ag-row')"
+    ),
 }
 _NAMES = {
     "/runs": "Runs, one of 200 open",
@@ -106,7 +109,7 @@ _INTERACTIONS = {
         ),
         "Matchups: another mode, to its last figure": (
             "const all = ['ratings', 'games', 'goals'].map((n) => drawn('#matchups-' + n)); "
-            "label('%2v2|1v1%').click(); await until(() => all.every((d) => d()))"
+            "label('%3v3|1v1%').click(); await until(() => all.every((d) => d()))"
         ),
     },
 }
