@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ...agent.store import readers
+from ...agent.store import FIXED, readers
 from ...sim.constants import BLUE, ORANGE
 from .cache import Cache
 from .decomposition import balance
@@ -83,7 +83,10 @@ class Matchups:
         )
 
     def ratings(self, mode: str) -> pd.DataFrame:
-        """The newest rating of every bot of a mode.
+        """The newest rating of every bot of a mode, and of those that hold the scale in place.
+
+        Returns:
+            A row a bot; `sigma` is 0 for one that stands fixed. None where nobody was rated.
 
         Raises:
             DataError: the store cannot be read.
@@ -91,7 +94,15 @@ class Matchups:
 
         def read() -> pd.DataFrame:
             every = self._store.read(readers.read_ratings, mode=mode)
-            return every.drop_duplicates("bot", keep="last")
+            newest = every.drop_duplicates("bot", keep="last")
+            fixed = FIXED[mode] if len(newest) else {}
+            played = set(self.pairings(mode)[["first", "second"]].to_numpy().ravel())
+            rows = [
+                {"bot": bot, "mode": mode, "mu": mu, "sigma": 0.0}
+                for bot, mu in fixed.items()
+                if bot in played - set(newest["bot"])
+            ]
+            return pd.concat([newest, pd.DataFrame(rows)]) if rows else newest
 
         return self._cache.get(("ratings", self._store.identity, mode), read, _SECONDS)
 

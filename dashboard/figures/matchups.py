@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ...rewards.drawing import MUTED, NEUTRAL, TEAM_COLOURS, colour_scale
 from ...sim.constants import BACK_WALL_Y, CORNER_CUT, SIDE_WALL_X
+from ..data.bots import bot_label
 from .style import at, axis_title, columns, figure, note, panel, title
 from .timeline import clock
 
@@ -27,6 +28,7 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
     """
     bots = list(bots)[:_MOST_BOTS]
     place = {bot: i for i, bot in enumerate(bots)}
+    names = [_short(bot) for bot in bots]
     share: Any = np.full((len(bots), len(bots)), np.nan)
     text: Any = np.full(share.shape, "", object)
     named: Any = np.full(share.shape, None, object)
@@ -40,16 +42,15 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
         for a, b, own, other in ((i, j, goals, conceded), (j, i, conceded, goals)):
             share[a, b] = own / total if total else 0.5
             text[a, b] = f"{own} : {other} in {row['games']} games"
-            named[a, b] = bots[a], bots[b]
+            named[a, b] = bots[a], bots[b], names[a], names[b]
     colours, _, _ = colour_scale(-1, 1)
-    names = [_short(bot) for bot in bots]
     cells = {
         "type": "heatmap",
         "z": share,
         "text": text.tolist(),
         "customdata": named.tolist(),
         "texttemplate": "%{z:.0%}" if len(bots) <= 12 else None,
-        "hovertemplate": "%{customdata[0]} against %{customdata[1]}<br>%{text}<br>"
+        "hovertemplate": "%{customdata[2]} against %{customdata[3]}<br>%{text}<br>"
         "%{z:.1%} of the goals<extra></extra>",
         "hoverongaps": False,
         "colorscale": colours,
@@ -252,9 +253,9 @@ def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
     if not shown:
         return note("Ratings appear here once a tournament has been played", 90)
     chosen: Any = newest.loc[shown]
-    points = {
+    points: Any = {
         "x": chosen["mu"].to_numpy(),
-        "y": [_short(bot) for bot in shown],
+        "y": list(range(len(shown))),
         "error_x": {
             "array": 2 * chosen["sigma"].to_numpy(),
             "thickness": 1.5,
@@ -262,15 +263,17 @@ def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
         },
         "mode": "markers",
         "marker": {"size": 9, "color": MUTED},
-        "hovertemplate": "%{y}: %{x:.1f}<extra></extra>",
+        "text": [_short(bot) for bot in shown],
+        "hovertemplate": "%{text}: %{x:.1f}<extra></extra>",
     }
+    names = {"tickvals": points["y"], "ticktext": points["text"]}
     return figure(
         [points],
         90 + 26 * len(shown),
         hovermode="closest",
         margin={"t": 10, "l": 10},
         xaxis={"title": axis_title("rating, ± 2 sigma"), "showgrid": True},
-        yaxis={"automargin": True},
+        yaxis=names | {"automargin": True, "range": [-0.6, len(shown) - 0.4]},
     )
 
 
@@ -283,4 +286,5 @@ def _outline() -> np.ndarray:
 
 
 def _short(bot: str) -> str:
-    return bot if len(bot) <= 26 else "…" + bot[-25:]
+    label = bot_label(bot)
+    return label if len(label) <= 26 else "…" + label[-25:]

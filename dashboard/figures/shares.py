@@ -1,5 +1,6 @@
 """Where a training's reward came from, and what a reward paid in a game."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -157,13 +158,12 @@ def correlation_figure(correlations: pd.DataFrame) -> go.Figure:
     )
 
 
-def sides_figure(names: list[str], sides: dict[str, np.ndarray], teams: list[int]) -> go.Figure:
+def sides_figure(names: list[str], sides: Sequence[tuple[str, np.ndarray]]) -> go.Figure:
     """What two sides earned from each component, next to each other.
 
     Args:
         names: [K] components.
-        sides: two bots, and what each earned a car and minute, [K].
-        teams: whose colour each has.
+        sides: two bots, blue and orange here, and what each earned a car and minute, [K].
     """
     bars = [
         {
@@ -175,7 +175,7 @@ def sides_figure(names: list[str], sides: dict[str, np.ndarray], teams: list[int
             "marker": {"color": TEAM_COLOURS[team]},
             "hovertemplate": "%{x:.3g} a minute<extra>%{y}</extra>",
         }
-        for (bot, values), team in zip(sides.items(), teams, strict=True)
+        for team, (bot, values) in enumerate(sides)
     ]
     return figure(
         bars,

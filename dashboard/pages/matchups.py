@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from .. import ids
+from ..data.bots import bot_label
 from ..data.errors import DataError
 from ..data.matchups import MODES, Opened, Standing, standings
 from ..data.sources import Sources
@@ -231,14 +232,15 @@ def _pairs(pairings: pd.DataFrame) -> list[dict[str, str]]:
     return [
         {
             "value": _BETWEEN.join((row["first"], row["second"])),
-            "label": f"{row['first']} against {row['second']} ({row['games']} games)",
+            "label": f"{bot_label(row['first'])} against {bot_label(row['second'])} "
+            f"({row['games']} games)",
         }
         for row in rows
         if row["first"] != row["second"]
     ] or [
         {
             "value": _BETWEEN.join((row["first"], row["second"])),
-            "label": f"{row['first']} against itself ({row['games']} games)",
+            "label": f"{bot_label(row['first'])} against itself ({row['games']} games)",
         }
         for row in rows
     ]
@@ -258,7 +260,12 @@ def _table(sources: Sources, mode: str) -> tuple[pd.DataFrame, list[Standing]]:
 def _rows(table: Sequence[Standing]) -> list[dict[str, Any]]:
     return [
         row._asdict()
-        | {"share": row.share, "score": f"{row.goals} : {row.conceded}", "key": row.bot}
+        | {
+            "label": bot_label(row.bot),
+            "share": row.share,
+            "score": f"{row.goals} : {row.conceded}",
+            "key": row.bot,
+        }
         for row in table
     ]
 
@@ -268,11 +275,15 @@ def _height(rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def _league(rows: list[dict[str, Any]]) -> Component:
-    two = {"function": "params.value == null ? '' : d3.format('.1f')(params.value)"}
+    one = {"function": "params.value == null ? '' : d3.format('.1f')(params.value)"}
+    sure = {
+        "function": "params.value == null ? '' : params.value === 0 ? 'fixed' : "
+        "d3.format('.1f')(params.value)"
+    }
     columns: list[dict[str, Any]] = [
-        {"field": "bot", "headerName": "Bot", "flex": 2, "minWidth": 140},
-        {"field": "rating", "headerName": "Rating", "valueFormatter": two},
-        {"field": "sigma", "headerName": "±", "valueFormatter": two},
+        {"field": "label", "headerName": "Bot", "flex": 2, "minWidth": 140, "tooltipField": "bot"},
+        {"field": "rating", "headerName": "Rating", "valueFormatter": one},
+        {"field": "sigma", "headerName": "±", "valueFormatter": sure},
         {"field": "games", "headerName": "Games"},
         {"field": "won", "headerName": "Won"},
         {"field": "drawn", "headerName": "Drawn"},
@@ -338,9 +349,9 @@ def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
     won, lost = int((goals > conceded).sum()), int((goals < conceded).sum())
     return html.Div(
         [
-            html.Span(bots[0], className="team-blue"),
+            html.Span(bot_label(bots[0]), className="team-blue"),
             html.Strong(f"{goals.sum()} : {conceded.sum()}", className="score"),
-            html.Span(bots[1], className="team-orange"),
+            html.Span(bot_label(bots[1]), className="team-orange"),
             html.Span(
                 f"{won} won, {len(games) - won - lost} drawn, {lost} lost in {len(games)} games",
                 className="hint",
@@ -362,6 +373,7 @@ def _played(
                 "played, and what each side earns."
             )
         ]
+    names = [bot_label(bot) for bot in bots]
     recorded: Any = games[games["recording_id"].notna()]
     newest = recorded.tail(1).to_dict("records")[0]
     rows = [
@@ -374,8 +386,8 @@ def _played(
         )
         for name, value in opened.first.figures.items()
     ]
-    head = html.Thead(html.Tr([html.Th(""), *(html.Th(bot) for bot in bots)]))
-    sides = {bots[0]: opened.first.earned, bots[1]: opened.second.earned}
+    head = html.Thead(html.Tr([html.Th(""), *(html.Th(name) for name in names)]))
+    sides = [(names[0], opened.first.earned), (names[1], opened.second.earned)]
     return [
         dmc.Title(f"In {opened.games} recorded games", order=3, size="h4", mt="md", mb="xs"),
         dcc.Link(
@@ -392,16 +404,16 @@ def _played(
             places_figure(
                 [
                     (
-                        f"{bots[0][-30:]}, and its goals",
+                        f"{names[0][-30:]}, and its goals",
                         opened.first.places,
                         opened.first.scored_from,
                     ),
                     (
-                        f"{bots[1][-30:]}, and its goals",
+                        f"{names[1][-30:]}, and its goals",
                         opened.second.places,
                         opened.second.scored_from,
                     ),
-                    (f"Ball, {bots[0][-24:]} attacking right", opened.ball, None),
+                    (f"Ball, {names[0][-24:]} attacking right", opened.ball, None),
                 ]
             ),
             "Where cars and ball were",
@@ -415,7 +427,7 @@ def _played(
                 ),
                 graph(
                     "matchups-sides",
-                    sides_figure(list(opened.components), sides, [0, 1]),
+                    sides_figure(list(opened.components), sides),
                     "What each side earned",
                     "sides",
                 ),

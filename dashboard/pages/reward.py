@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from ...agent.store.readers import RunSummary
 from .. import ids
+from ..data.bots import run_name
 from ..data.decomposition import balance
 from ..data.errors import DataError
 from ..data.recordings import Game
@@ -225,7 +226,7 @@ def _episode_link(sources: Sources, run: int, steps: int, source: str | None) ->
     if not found:
         return None
     name = sources.runs.get(run).name
-    own = [one.key for one in found if name in one.names]
+    own = [one.key for one in found if name in map(run_name, one.names)]
     reward = (sources.runs.config(run).get("environment") or {}).get("reward")
     spec = reward if reward in sources.specs.names() else None
     key = own[0] if own else source or found[0].key
