@@ -116,6 +116,7 @@ def curves_figure(
     rows = math.ceil(len(panels) / _COLUMNS)
     height = (1 - _BETWEEN_ROWS * (rows - 1) / rows) / rows
     across = columns(_COLUMNS, 0.06)
+    reach: Any = {"range": [0, _furthest(runs, axis)]}
     data, layout, titles = [], {}, []
     for place, one in enumerate(panels):
         row, column = divmod(place, _COLUMNS)
@@ -127,7 +128,9 @@ def curves_figure(
             place,
             across[column],
             (top - height, top),
-            {"title": axis_title(_AXIS_NAMES[axis])} if place + _COLUMNS >= len(panels) else {},
+            reach
+            | ({"matches": "x"} if place else {})
+            | ({"title": axis_title(_AXIS_NAMES[axis])} if place + _COLUMNS >= len(panels) else {}),
             {"nticks": 5} | _steady(traces),
         )
     _name_once(data)
@@ -143,11 +146,17 @@ def curves_figure(
     )
 
 
+def _furthest(runs: Sequence[RunCurves], axis: Axis) -> float:
+    """Where every panel ends, so that a metric which begins late stands below the others."""
+    ends: list[Any] = [table[axis].max() for run in runs for table in (run.metrics, run.ratings)]
+    return 1.02 * float(np.nanmax([1e-9, *ends]))
+
+
 def _steady(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Show what never changes in the middle; Plotly would show it from -1 to 1."""
     values = np.concatenate([[], *(trace["y"] for trace in traces)])
     values = values[np.isfinite(values)]
-    if len(values) == 0 or np.ptp(values) > 0 or values[0] == 0:
+    if len(values) == 0 or np.ptp(values) > 1e-6 * np.abs(values).max() or values[0] == 0:
         return {}
     return {"range": sorted([0, 2 * float(values[0])])}
 

@@ -7,16 +7,19 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ...rewards.drawing import MUTED, NEUTRAL, TEAM_COLOURS, colour_scale
+from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale
 from ...sim.constants import BACK_WALL_Y, CORNER_CUT, SIDE_WALL_X
 from ..data.bots import bot_label
-from .style import at, axis_title, columns, figure, note, panel, title
+from .style import at, axis_title, columns, figure, note, panel, rgba, title
 from .timeline import clock
 
 _CELL = 44  # pixels
 _MOST_BOTS = 30
 _MOST_BARS = 150
 _SPEED_BIN = 250.0  # uu/s
+_HEAT = "#22a565"  # over white and near black alike
+_LETTER = 6.5  # pixels of a tick's label
+_MATRIX = 470  # pixels that its columns share
 
 
 def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
@@ -66,7 +69,8 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
         "showgrid": False,
         "automargin": True,
     }
-    turned = -30 if len(bots) > 5 else 0
+    longest = max((len(name) for name in names), default=0)
+    turned = -30 if longest * _LETTER > _MATRIX / max(len(bots), 1) else 0
     return figure(
         [cells],
         130 + _CELL * min(len(bots), 14),
@@ -175,7 +179,8 @@ def places_figure(maps: Sequence[tuple[str, np.ndarray, np.ndarray | None]]) -> 
     Args:
         maps: a title, shares of time [Y,X], and [N,2] places of goals, or None.
     """
-    colours = [(0.0, NEUTRAL), (0.08, "#d9f0d3"), (0.3, "#5aae61"), (1.0, "#00441b")]
+    colours = [(0.0, rgba(_HEAT, 0)), (0.08, rgba(_HEAT, 0.4)), (0.3, rgba(_HEAT, 0.8))]
+    colours.append((1.0, rgba(_HEAT, 1)))
     data, layout, titles = [], {}, []
     for place, (span, (name, shares, origins)) in enumerate(
         zip(columns(len(maps), 0.03), maps, strict=True)

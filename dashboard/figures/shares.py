@@ -143,7 +143,7 @@ def correlation_figure(correlations: pd.DataFrame) -> go.Figure:
         "zmin": low,
         "zmax": high,
         "colorscale": colours,
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": "r"}},
+        "colorbar": {"thickness": 10, "outlinewidth": 0},
         "hovertemplate": "%{x}<br>%{y}<br>r = %{z:.2f}<extra></extra>",
         "xgap": 1,
         "ygap": 1,

@@ -40,6 +40,7 @@ _AXIS = {
     "ticks": "",
     "tickfont": {"color": MUTED, "size": 11},
     "ticklabeloverflow": "allow",  # else every label is measured again
+    "ticklabelstandoff": 4,
 }
 _TEMPLATE = go.layout.Template(
     layout={
@@ -148,6 +149,15 @@ def note(text: str, height: int = 180) -> go.Figure:
     return figure(
         [], height, annotations=[said | {"font": {"size": 14}}], xaxis=hidden, yaxis=hidden
     )
+
+
+def swatch(index: int) -> dict[str, str]:
+    """`colour` and `filling` together, as the style of a mark in a table."""
+    turn = {"/": 135, ".": 90, "x": 45}.get(PATTERNS[index // len(COLOURS) % len(PATTERNS)])
+    if turn is None:
+        return {"background": colour(index)}
+    stripes = f"{colour(index)} 0 2px, white 2px 4px"
+    return {"background": f"repeating-linear-gradient({turn}deg, {stripes})"}
 
 
 def rgba(colour: str, opacity: float) -> str:

@@ -77,7 +77,14 @@ def timeline_figure(
         hovermode="closest",
         clickmode="none",
         margin={"t": 8, "r": 180},
-        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top", "font": {"size": 11}},
+        legend={
+            "orientation": "v",
+            "x": 1.01,
+            "y": 1,
+            "yanchor": "top",
+            "font": {"size": 11},
+            "tracegroupgap": 0,
+        },
         shapes=[_goal_line(event) for event in events if event.kind == "goal"],
         annotations=said,
         **panel(
@@ -108,6 +115,7 @@ def _marks(events: Sequence[Event], car: int) -> list[dict[str, Any]]:
             continue
         marker = {
             "symbol": _SYMBOLS[kind],
+            "line": {"width": 0},
             "size": [_SIZES[kind] + 2 * (event.car == car) for event in chosen],
             "color": [TEAM_COLOURS[event.team == "orange"] for event in chosen],
             "opacity": [1.0 if event.car in (car, -1) else 0.45 for event in chosen],

@@ -39,6 +39,7 @@ from ..parts import (
     link,
     problem,
     segments,
+    table_height,
 )
 
 _PAGE = "matchups"
@@ -271,7 +272,7 @@ def _rows(table: Sequence[Standing]) -> list[dict[str, Any]]:
 
 
 def _height(rows: Sequence[Any]) -> dict[str, Any]:
-    return {"height": min(60 + 34 * len(rows), 380), "width": "100%"}
+    return {"height": table_height(len(rows), 380), "width": "100%"}
 
 
 def _league(rows: list[dict[str, Any]]) -> Component:
@@ -281,17 +282,22 @@ def _league(rows: list[dict[str, Any]]) -> Component:
         "d3.format('.1f')(params.value)"
     }
     columns: list[dict[str, Any]] = [
-        {"field": "label", "headerName": "Bot", "flex": 2, "minWidth": 140, "tooltipField": "bot"},
-        {"field": "rating", "headerName": "Rating", "valueFormatter": one},
-        {"field": "sigma", "headerName": "±", "valueFormatter": sure},
-        {"field": "games", "headerName": "Games"},
-        {"field": "won", "headerName": "Won"},
-        {"field": "drawn", "headerName": "Drawn"},
-        {"field": "lost", "headerName": "Lost"},
-        {"field": "score", "headerName": "Goals", "sortable": False},
+        {"field": "label", "headerName": "Bot", "flex": 1, "minWidth": 110, "tooltipField": "bot"},
+        {"field": "rating", "headerName": "Rating", "width": 66, "valueFormatter": one},
+        {"field": "sigma", "headerName": "±", "width": 58, "valueFormatter": sure},
+        {"field": "games", "headerName": "Games", "width": 66},
+        {
+            "field": "record",
+            "headerName": "W–D–L",
+            "headerTooltip": "Won, drawn and lost",
+            "width": 92,
+            "sortable": False,
+        },
+        {"field": "score", "headerName": "Goals", "width": 92, "sortable": False},
         {
             "field": "share",
             "headerName": "Share",
+            "width": 68,
             "valueFormatter": {"function": "d3.format('.1%')(params.value)"},
         },
     ]
@@ -303,8 +309,6 @@ def _league(rows: list[dict[str, Any]]) -> Component:
             "sortable": True,
             "resizable": True,
             "suppressMovable": True,
-            "flex": 1,
-            "minWidth": 62,
         },
         getRowId="params.data.key",
         dashGridOptions={"animateRows": False},

@@ -18,7 +18,7 @@ from ..data.runs import status
 from ..data.sources import Sources
 from ..data.specs import DEFAULT
 from ..figures.shares import STATISTIC_NAMES, balance_figure, correlation_figure, shares_figure
-from ..figures.style import colour
+from ..figures.style import swatch
 from ..parts import (
     MOST_LISTED,
     Page,
@@ -34,8 +34,10 @@ from ..parts import (
     kept,
     link,
     number,
+    plain,
     problem,
     segments,
+    signed,
 )
 
 _PAGE = "reward"
@@ -254,14 +256,14 @@ def _table(statistics: pd.DataFrame) -> Any:
                 [
                     html.Td(
                         [
-                            html.Span(className="swatch", style={"background": colour(i)}),
+                            html.Span(className="swatch", style=swatch(i)),
                             row["component"],
                         ]
                     ),
                     html.Td(f"{row['share']:.1%}"),
-                    html.Td(f"{row['mean']:+.2e}"),
-                    html.Td(f"{row['spread']:.2e}"),
-                    html.Td(f"{row['value']:+.3g}"),
+                    html.Td(signed(row["mean"])),
+                    html.Td(plain(row["spread"])),
+                    html.Td(signed(row["value"])),
                     html.Td(f"{row['positive']:,.0f}"),
                     html.Td(f"{row['negative']:,.0f}"),
                 ]
@@ -368,12 +370,12 @@ def _balance(sources: Sources, game: Game, spec: str, who: str) -> Component:
             [
                 html.Td(
                     [
-                        html.Span(className="swatch", style={"background": colour(i)}),
+                        html.Span(className="swatch", style=swatch(i)),
                         row["component"],
                     ]
                 ),
                 html.Td(row["kind"]),
-                *(html.Td(f"{row[name]:+.3g}") for name in _AMOUNTS),
+                *(html.Td(signed(row[name])) for name in _AMOUNTS),
                 html.Td(f"{row['share']:.1%}"),
             ]
         )

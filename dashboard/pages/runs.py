@@ -14,7 +14,7 @@ from ..data.errors import DataError
 from ..data.runs import RunCurves, RunRow, parse_runs, status
 from ..data.sources import Sources
 from ..figures.curves import SECTIONS, Axis, curves_figure
-from ..figures.style import colour
+from ..figures.style import swatch
 from ..parts import (
     Page,
     Query,
@@ -28,8 +28,10 @@ from ..parts import (
     kept,
     link,
     number,
+    plain,
     problem,
     segments,
+    table_height,
 )
 
 _PAGE = "runs"
@@ -236,7 +238,7 @@ def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
             "suppressCellFocus": False,
         },
         className="lucy-grid",
-        style={"height": min(90 + 34 * len(rows), 250), "width": "100%"},
+        style={"height": table_height(len(rows), 250), "width": "100%"},
     )
 
 
@@ -345,16 +347,13 @@ def _several(curves: Sequence[RunCurves]) -> Component:
             [
                 html.Td(
                     [
-                        html.Span(className="swatch", style={"background": colour(i)}),
+                        html.Span(className="swatch", style=swatch(i)),
                         run.label,
                     ]
                 ),
                 html.Td(status(run.summary)),
                 html.Td(f"{run.summary.steps:,}"),
-                *(
-                    html.Td(f"{run.summary.latest[name]:.3g}" if name in run.summary.latest else "")
-                    for name in _COMPARED
-                ),
+                *(html.Td(plain(run.summary.latest.get(name))) for name in _COMPARED),
             ]
         )
         for i, run in enumerate(curves)
