@@ -264,6 +264,7 @@ def _rows(table: Sequence[Standing]) -> list[dict[str, Any]]:
         | {
             "label": bot_label(row.bot),
             "share": row.share,
+            "record": f"{row.won}-{row.drawn}-{row.lost}",
             "score": f"{row.goals} : {row.conceded}",
             "key": row.bot,
         }
@@ -288,7 +289,7 @@ def _league(rows: list[dict[str, Any]]) -> Component:
         {"field": "games", "headerName": "Games", "width": 66},
         {
             "field": "record",
-            "headerName": "W–D–L",
+            "headerName": "W-D-L",
             "headerTooltip": "Won, drawn and lost",
             "width": 92,
             "sortable": False,
