@@ -6,7 +6,7 @@ from typing import Any, get_args
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
 import pandas as pd
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from .. import ids
@@ -85,19 +85,13 @@ def register(app: Dash, sources: Sources) -> None:
         now = _list_token(rows)
         return (no_update, no_update) if now == before else (_records(rows), now)
 
-    @app.callback(
+    app.clientside_callback(
+        ClientsideFunction("lucy", "chooseRuns"),
         Output(_ID.CHOSEN, "data"),
         Input(_ID.GRID, "selectedRows"),
         State(_ID.CHOSEN, "data"),
         prevent_initial_call=True,
     )
-    def choose(selected: Any, before: str) -> Any:
-        if not isinstance(selected, list):  # what the page itself chose at first
-            return no_update
-        runs = [int(row["id"]) for row in selected]
-        if set(runs) == set(parse_runs(before)):  # the table says so when it is drawn, too
-            return no_update
-        return ",".join(map(str, runs))
 
     # Apart from the drawing: Dash forgets the answer to a choice of the viewer's when a tick asks
     # for the same outputs meanwhile
@@ -181,15 +175,21 @@ def _layout(sources: Sources, query: Query) -> Component:
 
 def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
     whole = {"function": "d3.format(',')(params.value)"}
-    short = {"function": "params.value == null ? '' : d3.format('.3~f')(params.value)"}
+    short = {"function": "params.value == null ? '' : d3.format('.2f')(params.value)"}
     columns: list[dict[str, Any]] = [
         {"field": "name", "headerName": "Run", "flex": 2, "minWidth": 150},
-        {"field": "id", "headerName": "#", "width": 70},
-        {"field": "status", "headerName": "Status", "width": 110},
-        {"field": "mode", "headerName": "Mode", "width": 90},
-        {"field": "reward", "headerName": "Reward", "width": 120},
-        {"field": "seed", "headerName": "Seed", "width": 80},
-        {"field": "steps", "headerName": "Steps", "valueFormatter": whole, "type": "rightAligned"},
+        {"field": "id", "headerName": "#", "width": 58},
+        {"field": "status", "headerName": "Status", "width": 98},
+        {"field": "mode", "headerName": "Mode", "width": 72},
+        {"field": "reward", "headerName": "Reward", "width": 112},
+        {"field": "seed", "headerName": "Seed", "width": 66},
+        {
+            "field": "steps",
+            "headerName": "Steps",
+            "valueFormatter": whole,
+            "type": "rightAligned",
+            "width": 116,
+        },
         {
             "field": "steps_per_second",
             "headerName": "Steps/s",
@@ -197,21 +197,21 @@ def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
                 "function": "params.value == null ? '' : d3.format(',.0f')(params.value)"
             },
             "type": "rightAligned",
-            "width": 100,
+            "width": 86,
         },
         {
             "field": "goals_per_minute",
             "headerName": "Goals/min",
             "valueFormatter": short,
             "type": "rightAligned",
-            "width": 110,
+            "width": 98,
         },
         {
             "field": "rating",
             "headerName": "Rating",
             "valueFormatter": short,
             "type": "rightAligned",
-            "width": 90,
+            "width": 80,
         },
         {
             "field": "updated",
@@ -219,7 +219,7 @@ def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
             "valueFormatter": {"function": "moment(params.value)"},
             "width": 130,
         },
-        {"field": "machine", "headerName": "Machine", "width": 110},
+        {"field": "machine", "headerName": "Machine", "width": 100},
     ]
     return dag.AgGrid(
         id=_ID.GRID,
