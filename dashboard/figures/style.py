@@ -169,6 +169,11 @@ def rgba(colour: str, opacity: float) -> str:
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "modeBarButtonsToRemove": [
+        "select2d",
+        "lasso2d",
+        "autoScale2d",
+        "sendChartToCloud",  # what is shown here is the viewer's own
+    ],
     "toImageButtonOptions": {"format": "png", "scale": 2},
 }
