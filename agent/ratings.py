@@ -1,20 +1,15 @@
 """Ratings of bots by the Plackett–Luce model, on a scale that fixed bots hold in place."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from openskill.models import PlackettLuce
 
 from .standings import Pairing
+from .store import FIXED
 
-# A difference d means that the better bot wins e^(d/5.9) games for each that it loses. Chaser and
-# Necto make the scale; Nexto's place on it is measured, see docs/tournaments.md
-FIXED: Mapping[str, Mapping[str, float]] = {
-    mode: {"chaser": 0.0, "necto": 25.0, "nexto": nexto}
-    for mode, nexto in (("1v1", 46.0), ("2v2", 44.0), ("3v3", 51.0))
-}
 _START = 12.5  # where a bot is thought to stand before its first game: half-way
 _ORDERS = 10
 _SURE = 1e-3  # sigma of a fixed bot, which openskill wants above 0

@@ -13,6 +13,8 @@ from .data.errors import DataError
 from .figures.style import CONFIG
 
 Query = Mapping[str, str]
+_NOTHING = 1e-6
+MOST_LISTED = 60  # of a select's choices at a time; typing finds the others
 
 
 class Page(NamedTuple):
@@ -149,6 +151,23 @@ def segments(name: str, value: str, data: Mapping[str, str], label: str) -> Comp
         role="group",
         **labelled(label),
     )
+
+
+def table_height(rows: int, most: int) -> int:
+    """Pixels that a table with this many rows takes; beyond `most` it scrolls."""
+    return min(44 + 33 * rows, most)
+
+
+def plain(value: float | None) -> str:
+    """A number with three digits that count, without an exponent where it can be read."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def signed(value: float) -> str:
+    """An amount that is gained or lost; what rounding left of nothing is nothing."""
+    return "0" if abs(value) < _NOTHING else f"{value:+.3g}"
 
 
 def csv_button(name: str) -> Component:

@@ -6,6 +6,7 @@
 from .connection import StoreError, StoreUrlError, check_url
 from .store import RunWriter, Store
 from .values import (
+    FIXED,
     STATISTICS,
     ComponentStatistics,
     Goal,
@@ -17,6 +18,7 @@ from .values import (
 )
 
 __all__ = [
+    "FIXED",
     "STATISTICS",
     "ComponentStatistics",
     "Goal",

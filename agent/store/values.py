@@ -66,6 +66,14 @@ class Match:
     time: float = field(default_factory=time.time)  # Unix seconds
 
 
+# A difference d means that the better bot wins e^(d/5.9) games for each that it loses. Chaser and
+# Necto make the scale; Nexto's place on it is measured, see docs/tournaments.md
+FIXED: Mapping[str, Mapping[str, float]] = {
+    mode: {"chaser": 0.0, "necto": 25.0, "nexto": nexto}
+    for mode, nexto in (("1v1", 46.0), ("2v2", 44.0), ("3v3", 51.0))
+}
+
+
 @dataclass(frozen=True)
 class Rating:
     """What a bot was rated at a moment."""

@@ -9,6 +9,13 @@ new MutationObserver(function () {
 
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.lucy = {
+  // The table says what is chosen when it is drawn, too: as the page's own ids, or in its order
+  chooseRuns: function (selected, before) {
+    if (!Array.isArray(selected)) return window.dash_clientside.no_update;
+    const runs = selected.map((row) => String(row.id));
+    const same = [...runs].sort().join() === (before || "").split(",").filter(Boolean).sort().join();
+    return same ? window.dash_clientside.no_update : runs.join(",");
+  },
   // The address says what the page shows; going back leads to the page before, not to the
   // setting before, so the entry is replaced
   keepInUrl: function (...values) {

@@ -132,8 +132,8 @@
       ];
       target = [0, 1, 2].map((i) => followed.place[i] + 0.35 * (now.ball[i] - followed.place[i]));
     } else {
-      eye = [-7600, now.ball[1] * 0.35, 5600];
-      target = [now.ball[0] * 0.12 - 250, now.ball[1] * 0.45, 0];
+      eye = [-7600, now.ball[1] * 0.2, 5600];
+      target = [now.ball[0] * 0.12 - 250, now.ball[1] * 0.22, 0];
     }
     const still = !state.camera || state.jumped;
     const weight = still ? 1 : Math.min(1, state.elapsed * 5);

@@ -143,7 +143,7 @@
         const right = above ? row : mirrored ? width - 1 - column : column;
         const at = 4 * ((height - 1 - (above ? column : row)) * width + right);
         if (Number.isNaN(value)) continue;
-        const [r, g, b] = colour(value, reach);
+        const [r, g, b] = colour(surface.flat ? 0 : value, reach);
         image.data[at] = r;
         image.data[at + 1] = g;
         image.data[at + 2] = b;

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ...agent.store import readers
+from ...agent.store import FIXED, readers
 from ...sim.constants import BLUE, ORANGE
 from .cache import Cache
 from .decomposition import balance
@@ -16,6 +16,8 @@ from .store_view import StoreView
 
 MODES = ("1v1", "2v2", "3v3")
 
+_SUMMED = ["games", "won", "drawn", "lost", "goals", "conceded"]  # of `Standing`
+_TURNED = {"won": "lost", "lost": "won", "goals": "conceded", "conceded": "goals"}
 _SECONDS = 3.0
 _MOST_GAMES = 8  # of a pairing's recordings, that heat maps and rewards look at
 _BINS = (61, 49)  # of a heat map, along y and x; odd, so that the middle is in one
@@ -81,15 +83,28 @@ class Matchups:
         )
 
     def ratings(self, mode: str) -> pd.DataFrame:
-        """Every rating of a mode, the oldest first.
+        """The newest rating of every bot of a mode, and of those that hold the scale in place.
+
+        Returns:
+            A row a bot; `sigma` is 0 for one that stands fixed. None where nobody was rated.
 
         Raises:
             DataError: the store cannot be read.
         """
-        key = "ratings", self._store.identity, mode
-        return self._cache.get(
-            key, lambda: self._store.read(readers.read_ratings, mode=mode), _SECONDS
-        )
+
+        def read() -> pd.DataFrame:
+            every = self._store.read(readers.read_ratings, mode=mode)
+            newest = every.drop_duplicates("bot", keep="last")
+            fixed = FIXED[mode] if len(newest) else {}
+            played = set(self.pairings(mode)[["first", "second"]].to_numpy().ravel())
+            rows = [
+                {"bot": bot, "mode": mode, "mu": mu, "sigma": 0.0}
+                for bot, mu in fixed.items()
+                if bot in played - set(newest["bot"])
+            ]
+            return pd.concat([newest, pd.DataFrame(rows)]) if rows else newest
+
+        return self._cache.get(("ratings", self._store.identity, mode), read, _SECONDS)
 
     def games(self, mode: str, pair: tuple[str, str]) -> pd.DataFrame:
         """The games of a pairing, in the order in which they were played, seen by its first bot.
@@ -167,19 +182,20 @@ def standings(pairings: pd.DataFrame, ratings: pd.DataFrame) -> list[Standing]:
         pairings: of `Matchups.pairings`.
         ratings: of `Matchups.ratings`.
     """
-    sums: dict[str, np.ndarray] = {}
-    for row in pairings.to_dict("records"):
-        ours = [row[name] for name in ("games", "won", "drawn", "lost", "goals", "conceded")]
-        theirs = [row[name] for name in ("games", "lost", "drawn", "won", "conceded", "goals")]
-        for bot, values in ((row["first"], ours), (row["second"], theirs)):
-            sums[bot] = sums.get(bot, np.zeros(6, np.int64)) + np.array(values, np.int64)
-    newest = {row["bot"]: row for row in ratings.to_dict("records")}
+    ours: Any = pairings[["first", *_SUMMED]]
+    theirs: Any = pairings[["second", *_SUMMED]]
+    theirs = theirs.rename(columns=_TURNED | {"second": "first"})
+    sums: Any = pd.concat([ours, theirs]).groupby("first", sort=False).sum()
+    sums = sums.to_dict("index")
+    rated: Any = ratings.set_index("bot")[["mu", "sigma"]]
+    newest = rated.to_dict("index")
+    nothing = dict.fromkeys(_SUMMED, 0)
     table = [
         Standing(
             bot,
             newest[bot]["mu"] if bot in newest else None,
             newest[bot]["sigma"] if bot in newest else None,
-            *(int(value) for value in sums.get(bot, np.zeros(6, np.int64))),
+            **{name: int(value) for name, value in sums.get(bot, nothing).items()},
         )
         for bot in {**sums, **newest}
     ]

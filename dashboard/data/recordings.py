@@ -15,6 +15,7 @@ from ...rewards.trajectory import Evaluation, evaluate_trajectory
 from ...sim.constants import BLUE, TICKS_PER_SECOND
 from ...sim.recording import Recording, RecordingError, load_recording
 from ...sim.state import GameStates
+from .bots import bot_label
 from .cache import Cache
 from .errors import DataError
 from .events import Event, find_events
@@ -113,9 +114,9 @@ class Recordings:
             index,
             len(games),
             states,
-            _numbered(about.players),
-            about.blue,
-            about.orange,
+            _numbered([bot_label(player) for player in about.players]),
+            bot_label(about.blue),
+            bot_label(about.orange),
             about.score,
             step_seconds,
             find_events(states, step_seconds),
@@ -152,7 +153,8 @@ class Recordings:
         stored = [
             Source(
                 f"r{row['id']}",
-                f"{row['source']} {row['id']}: {' against '.join(row['names'])} ({row['mode']})",
+                f"{row['source']} {row['id']}: {' against '.join(map(bot_label, row['names']))} "
+                f"({row['mode']})",
                 str(row["source"]),
                 Path(row["path"]),
                 tuple(row["names"]),

@@ -7,15 +7,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ..data.runs import RunCurves
-from .style import colour, dash, frame, note, panel_titles, rgba
+from .style import at, axis_title, colour, columns, dash, figure, note, panel, rgba, title
 
 Axis = Literal["steps", "hours"]
 
 _COLUMNS = 3
 _PANEL_HEIGHT = 200  # pixels
+_BETWEEN_ROWS = 0.38  # of a panel's height and what is below it
+_AXIS_NAMES: dict[Axis, str] = {"steps": "agent-steps", "hours": "hours"}
 
 RATING = "rating"
 
@@ -111,52 +112,70 @@ def curves_figure(
     """
     panels = panels_of(section, runs)
     if not panels:
-        figure = frame(go.Figure(), 180)
-        return note(figure, _NOTHING.get(section, "Nothing was logged here yet"))
+        return note(_NOTHING.get(section, "Nothing was logged here yet"))
     rows = math.ceil(len(panels) / _COLUMNS)
-    figure = make_subplots(
-        rows,
-        _COLUMNS,
-        subplot_titles=[panel.title for panel in panels],
-        horizontal_spacing=0.06,
-        vertical_spacing=0.38 / rows,
-    )
-    for place, panel in enumerate(panels):
-        row, column = place // _COLUMNS + 1, place % _COLUMNS + 1
-        for trace in _traces(runs, panel, axis, smoothing, bands, place == 0):
-            figure.add_trace(trace, row=row, col=column)
-    frame(figure, rows * _PANEL_HEIGHT + 60)
-    _steady(figure)
-    panel_titles(figure, [panel.title for panel in panels])
-    layout: Any = figure.layout
-    for place, annotation in enumerate(layout.annotations):
-        annotation.update(x=layout[f"xaxis{place + 1 if place else ''}"].domain[0])
-    figure.update_layout(showlegend=len(runs) > 1, margin={"t": 62 if len(runs) > 1 else 34})
-    figure.update_layout(legend={"y": 1.0 + 34 / (rows * _PANEL_HEIGHT)})
-    for column in range(1, _COLUMNS + 1):
-        figure.update_xaxes(
-            title={"text": "agent-steps" if axis == "steps" else "hours", "font": {"size": 11}},
-            row=rows,
-            col=column,
+    height = (1 - _BETWEEN_ROWS * (rows - 1) / rows) / rows
+    across = columns(_COLUMNS, 0.06)
+    reach: Any = {"range": [0, _furthest(runs, axis)]}
+    data, layout, titles = [], {}, []
+    for place, one in enumerate(panels):
+        row, column = divmod(place, _COLUMNS)
+        top = max(1 - row * (height + _BETWEEN_ROWS / rows), height)
+        traces = _traces(runs, one, axis, smoothing, bands)
+        data += [trace | at(place) for trace in traces]
+        titles.append(title(one.title, across[column][0], top))
+        layout |= panel(
+            place,
+            across[column],
+            (top - height, top),
+            reach
+            | ({"matches": "x"} if place else {})
+            | ({"title": axis_title(_AXIS_NAMES[axis])} if place + _COLUMNS >= len(panels) else {}),
+            {"nticks": 5} | _steady(traces),
         )
-    figure.update_yaxes(rangemode="normal", nticks=5)
-    return figure
+    _name_once(data)
+    return figure(
+        data,
+        rows * _PANEL_HEIGHT + 60,
+        annotations=titles,
+        showlegend=len(runs) > 1,
+        legend={"y": 1.0 + 34 / (rows * _PANEL_HEIGHT)},
+        margin={"t": 62 if len(runs) > 1 else 34},
+        uirevision=f"{section} {axis}",
+        **layout,
+    )
 
 
-def _steady(figure: go.Figure) -> None:
+def _furthest(runs: Sequence[RunCurves], axis: Axis) -> float:
+    """Where every panel ends, so that a metric which begins late stands below the others."""
+    ends: list[Any] = [table[axis].max() for run in runs for table in (run.metrics, run.ratings)]
+    return 1.02 * float(np.nanmax([1e-9, *ends]))
+
+
+def _steady(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Show what never changes in the middle; Plotly would show it from -1 to 1."""
-    for trace in figure.data:
-        values = np.asarray(trace.y, np.float64)  # pyright: ignore[reportAttributeAccessIssue]
-        if len(values) and np.ptp(values) == 0 and values[0]:
-            axis = "yaxis" + (trace.yaxis or "y")[1:]  # pyright: ignore[reportAttributeAccessIssue]
-            figure.layout[axis].range = sorted([0, 2 * float(values[0])])
+    values = np.concatenate([[], *(trace["y"] for trace in traces)])
+    values = values[np.isfinite(values)]
+    if len(values) == 0 or np.ptp(values) > 1e-6 * np.abs(values).max() or values[0] == 0:
+        return {}
+    return {"range": sorted([0, 2 * float(values[0])])}
+
+
+def _name_once(traces: Sequence[dict[str, Any]]) -> None:
+    """Let the legend name each run by the first of its lines."""
+    named = set()
+    for trace in traces:
+        is_first = trace["legendgroup"] not in named and "hovertemplate" in trace
+        trace["showlegend"] = is_first
+        if is_first:
+            named.add(trace["legendgroup"])
 
 
 def _traces(
-    runs: Sequence[RunCurves], panel: Panel, axis: Axis, smoothing: int, bands: bool, legend: bool
-) -> list[go.Scatter]:
+    runs: Sequence[RunCurves], panel: Panel, axis: Axis, smoothing: int, bands: bool
+) -> list[dict[str, Any]]:
     if panel.metric == RATING:
-        return [trace for i, run in enumerate(runs) for trace in _rating(run, i, axis, legend)]
+        return [trace for i, run in enumerate(runs) for trace in _rating(run, i, axis)]
     groups: dict[str, list[tuple[int, RunCurves]]] = {}
     for i, run in enumerate(runs):
         groups.setdefault(run.group if bands else str(i), []).append((i, run))
@@ -168,70 +187,66 @@ def _traces(
             if panel.metric in run.metrics
         ]
         if len(series) > 1:
-            traces += _band(series, members, legend)
+            traces += _band(series, members)
         elif series:
             index, run = members[0]
             x, y = series[0]
-            traces.append(_line(x, y, index, run.label, legend))
+            traces.append(_line(x, y, index, run.label))
     return traces
 
 
-def _line(x: pd.Series, y: pd.Series, index: int, name: str, legend: bool) -> go.Scatter:
-    return go.Scatter(
-        x=x.to_numpy(),
-        y=np.asarray(y, np.float32),
-        mode="lines",
-        name=name,
-        legendgroup=name,
-        showlegend=legend,
-        line={"color": colour(index), "width": 1.6, "dash": dash(index)},
-        hovertemplate="%{y:.4g}",
-    )
+def _line(x: pd.Series, y: pd.Series, index: int, name: str) -> dict[str, Any]:
+    return {
+        "x": x.to_numpy(),
+        "y": np.asarray(y, np.float32),
+        "mode": "lines",
+        "name": name,
+        "legendgroup": name,
+        "line": {"color": colour(index), "width": 1.6, "dash": dash(index)},
+        "hovertemplate": "%{y:.4g}",
+    }
 
 
 def _band(
     series: Sequence[tuple[pd.Series, pd.Series]],
     members: Sequence[tuple[int, RunCurves]],
-    legend: bool,
-) -> list[go.Scatter]:
+) -> list[dict[str, Any]]:
     """The mean of several seeds, on the points of the shortest, and their whole range."""
     index, first = members[0]
     axis = min((x.to_numpy(float) for x, _ in series), key=lambda x: x[-1] if len(x) else 0)
     rows = np.stack([np.interp(axis, x.to_numpy(float), y.to_numpy(float)) for x, y in series])
     name = f"{first.summary.name}, {len(series)} seeds"
     edge = {"color": colour(index), "width": 0}
-    common = {"x": axis, "legendgroup": name, "showlegend": False, "hoverinfo": "skip"}
+    common = {
+        "x": axis,
+        "mode": "lines",
+        "line": edge,
+        "legendgroup": name,
+        "hoverinfo": "skip",
+    }
+    filled = {"fill": "tonexty", "fillcolor": rgba(colour(index), 0.22)}
     return [
-        go.Scatter(**common, y=rows.min(axis=0), mode="lines", line=edge),
-        go.Scatter(
-            **common,
-            y=rows.max(axis=0),
-            mode="lines",
-            line=edge,
-            fill="tonexty",
-            fillcolor=rgba(colour(index), 0.22),
-        ),
-        _line(pd.Series(axis), pd.Series(rows.mean(axis=0)), index, name, legend),
+        common | {"y": rows.min(axis=0)},
+        common | {"y": rows.max(axis=0)} | filled,
+        _line(pd.Series(axis), pd.Series(rows.mean(axis=0)), index, name),
     ]
 
 
-def _rating(run: RunCurves, index: int, axis: Axis, legend: bool) -> list[go.Scatter]:
+def _rating(run: RunCurves, index: int, axis: Axis) -> list[dict[str, Any]]:
     traces = []
     for mode, ratings in run.ratings.groupby("mode"):
-        name = f"{run.label}, {mode}"
         traces.append(
-            go.Scatter(
-                x=ratings[axis],
-                y=ratings["mu"],
-                error_y={"array": ratings["sigma"], "thickness": 1, "width": 2},
-                mode="lines+markers",
-                name=name,
-                legendgroup=run.label,
-                showlegend=legend,
-                line={"color": colour(index), "width": 1.6, "dash": dash(index)},
-                marker={"size": 5},
-                hovertemplate=f"{mode} %{{y:.2f}}",
-            )
+            {
+                "x": ratings[axis].to_numpy(),
+                "y": ratings["mu"].to_numpy(),
+                "error_y": {"array": ratings["sigma"].to_numpy(), "thickness": 1, "width": 2},
+                "mode": "lines+markers",
+                "name": run.label,
+                "legendgroup": run.label,
+                "line": {"color": colour(index), "width": 1.6, "dash": dash(index)},
+                "marker": {"size": 5},
+                "hovertemplate": f"{mode} %{{y:.2f}}",
+            }
         )
     return traces
 

@@ -4,7 +4,7 @@ Figures are drawn for paper, in dark ink on white, so that what is exported can 
 on the page the style sheet takes the paper away and turns the ink light where the page is dark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -30,6 +30,33 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 PATTERNS = ("", "/", ".", "x")
 
 
+Span = tuple[float, float]
+Axis = Mapping[str, Any] | None
+
+MARGIN = {"l": 54, "r": 16, "t": 34, "b": 40}
+_AXIS = {
+    "gridcolor": GRID,
+    "zeroline": False,
+    "ticks": "",
+    "tickfont": {"color": MUTED, "size": 11},
+    "ticklabeloverflow": "allow",  # else every label is measured again
+    "ticklabelstandoff": 4,
+}
+_TEMPLATE = go.layout.Template(
+    layout={
+        "font": FONT | {"size": 12},
+        "autosize": True,
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "hovermode": "x unified",
+        "hoverlabel": {"font": {"size": 12}, "namelength": -1},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        "xaxis": _AXIS | {"showgrid": False},
+        "yaxis": _AXIS,
+    }
+)
+
+
 def colour(index: int) -> str:
     """The colour of the component or run with this place in its list."""
     return COLOURS[index % len(COLOURS)]
@@ -48,53 +75,89 @@ def filling(index: int) -> dict[str, Any] | None:
     )
 
 
-def frame(figure: go.Figure, height: int, *, hover: str = "x unified") -> go.Figure:
-    """Give a figure the common frame; its legend lies above.
+def figure(data: Sequence[dict[str, Any]], height: int, **layout: Any) -> go.Figure:
+    """Traces in the common frame; a legend lies above them.
+
+    Everything is handed to Plotly at once: adding traces and changing axes one by one takes it
+    ten times as long.
 
     Args:
-        figure: changed in place, and returned.
+        data: traces.
         height: in pixels; the width is the page's.
-        hover: Plotly's hovermode.
+        layout: beyond the frame's; a margin is laid over the frame's.
     """
-    figure.update_layout(
-        template="none",
-        font=FONT | {"size": 12},
-        height=height,
-        autosize=True,
-        margin={"l": 54, "r": 16, "t": 34, "b": 40},
-        paper_bgcolor="white",
-        plot_bgcolor="white",
-        hovermode=hover,
-        hoverlabel={"font": {"size": 12}, "namelength": -1},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
-        uirevision="kept",  # a zoom outlasts new data
-    )
-    axis = {
-        "gridcolor": GRID,
-        "zeroline": False,
-        "ticks": "",
-        "tickfont": {"color": MUTED, "size": 11},
-        "automargin": True,
+    margin = MARGIN | layout.pop("margin", {})
+    kept = {"template": _TEMPLATE, "height": height, "uirevision": "kept"}  # a zoom outlasts data
+    return go.Figure(list(data), kept | layout | {"margin": margin})
+
+
+def panel(place: int, across: Span, up: Span, x: Axis = None, y: Axis = None) -> dict[str, Any]:
+    """The layout of one of several panels.
+
+    Args:
+        place: from 0; traces name it by `at`.
+        across: from where to where in the figure, 0 to 1.
+        up: the same, from below.
+        x: of the x axis.
+        y: of the y axis.
+    """
+    names = at(place)
+    return {
+        names["xaxis"].replace("x", "xaxis"): {"domain": across, "anchor": names["yaxis"]}
+        | dict(x or {}),
+        names["yaxis"].replace("y", "yaxis"): {"domain": up, "anchor": names["xaxis"]}
+        | dict(y or {}),
     }
-    figure.update_xaxes(**axis, showgrid=False)
-    figure.update_yaxes(**axis)
-    return figure
 
 
-def note(figure: go.Figure, text: str) -> go.Figure:
-    """Say in the middle of an empty figure why it is empty."""
-    figure.add_annotation(
-        text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 14}
+def at(place: int) -> dict[str, str]:
+    """What puts a trace into a panel."""
+    number = str(place + 1) if place else ""
+    return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+
+
+def columns(count: int, between: float) -> list[Span]:
+    """Panels beside one another, from left to right."""
+    width = (1 - between * (count - 1)) / count
+    return [(i * (width + between), i * (width + between) + width) for i in range(count)]
+
+
+def title(text: str, x: float, y: float) -> dict[str, Any]:
+    """A panel's title, small and at its upper left corner."""
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": 12.5},
+    }
+
+
+def axis_title(text: str) -> dict[str, Any]:
+    """What runs along an axis."""
+    return {"text": text, "font": {"size": 11}}
+
+
+def note(text: str, height: int = 180) -> go.Figure:
+    """An empty figure, and why it is empty."""
+    said = {"text": text, "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
+    hidden = {"visible": False}
+    return figure(
+        [], height, annotations=[said | {"font": {"size": 14}}], xaxis=hidden, yaxis=hidden
     )
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure
 
 
-def panel_titles(figure: go.Figure, titles: Sequence[str]) -> None:
-    """Set the titles of a figure's panels small and to the left of each."""
-    for annotation, title in zip(figure.layout.annotations, titles, strict=False):  # pyright: ignore[reportAttributeAccessIssue]
-        annotation.update(text=title, font={"size": 12.5}, xanchor="left")
+def swatch(index: int) -> dict[str, str]:
+    """`colour` and `filling` together, as the style of a mark in a table."""
+    turn = {"/": 135, ".": 90, "x": 45}.get(PATTERNS[index // len(COLOURS) % len(PATTERNS)])
+    if turn is None:
+        return {"background": colour(index)}
+    stripes = f"{colour(index)} 0 2px, white 2px 4px"
+    return {"background": f"repeating-linear-gradient({turn}deg, {stripes})"}
 
 
 def rgba(colour: str, opacity: float) -> str:
@@ -106,6 +169,11 @@ def rgba(colour: str, opacity: float) -> str:
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "modeBarButtonsToRemove": [
+        "select2d",
+        "lasso2d",
+        "autoScale2d",
+        "sendChartToCloud",  # what is shown here is the viewer's own
+    ],
     "toImageButtonOptions": {"format": "png", "scale": 2},
 }

@@ -1,20 +1,20 @@
 """What a reward paid one player over a game, moment by moment."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ...rewards.drawing import MUTED, TEAM_COLOURS
 from ..data.events import Event
-from .style import colour, filling, frame, rgba
+from .style import at, axis_title, colour, dash, figure, filling, panel, rgba
 
 Style = Literal["rate", "sum"]
 
 _BINS = 420
 _HEIGHT = 360
+_PAID_UP_TO = 0.82  # of the figure's height; events are above
 _CLIPPED = 0.985  # quantile of a bin's height that the axis reaches to
 _ROWS = {"blue": 1.0, "orange": 0.0}
 _SYMBOLS = {"goal": "star", "shot": "triangle-up", "save": "square", "demo": "x", "touch": "circle"}
@@ -54,34 +54,48 @@ def timeline_figure(
         style: "rate", paid a second, gains above losses; "sum", what it has added up to.
     """
     seconds, sums = binned(paid, step_seconds)
-    figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.16, 0.84], vertical_spacing=0.02)
-    _add_events(figure, events, car)
-    if style == "sum":
-        _add_sums(figure, names, seconds, sums)
-    else:
-        _add_rates(figure, names, seconds, sums)
-    frame(figure, _HEIGHT, hover="closest")
-    figure.update_layout(margin={"t": 8, "r": 180}, legend={"orientation": "v", "x": 1.01, "y": 1})
-    figure.update_layout(legend={"yanchor": "top", "font": {"size": 11}}, clickmode="none")
-    figure.update_yaxes(
-        row=1,
-        col=1,
-        range=[-0.6, 1.6],
-        tickvals=[0, 1],
-        ticktext=["orange", "blue"],
-        showgrid=False,
-    )
-    figure.update_yaxes(row=2, col=1, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     last = float(seconds[-1]) if len(seconds) else 1.0
     ticks = np.arange(0, last + 1, _tick(last))
-    figure.update_xaxes(
-        range=[0, last],
-        tickvals=ticks,
-        ticktext=[clock(float(tick)) for tick in ticks],
+    across: Any = {
+        "range": [0, last],
+        "tickvals": ticks,
+        "ticktext": [clock(float(tick)) for tick in ticks],
+    }
+    up: Any = {"zeroline": True, "zerolinecolor": MUTED, "zerolinewidth": 1}
+    said: list[dict[str, Any]] = []
+    if style == "sum":
+        traces = _sums(names, seconds, sums)
+    else:
+        rate = sums / (seconds[1] - seconds[0] if len(seconds) > 1 else 1.0)
+        traces = _rates(names, seconds, rate)
+        up["range"], said = _clipped(seconds, rate)
+    up["title"] = axis_title("paid a second" if style == "rate" else "paid so far")
+    teams = {"range": [-0.6, 1.6], "tickvals": [0, 1], "ticktext": ["orange", "blue"]}
+    return figure(
+        [*_marks(events, car), *(trace | at(1) for trace in traces)],
+        _HEIGHT,
+        hovermode="closest",
+        clickmode="none",
+        margin={"t": 8, "r": 180},
+        legend={
+            "orientation": "v",
+            "x": 1.01,
+            "y": 1,
+            "yanchor": "top",
+            "font": {"size": 11},
+            "tracegroupgap": 0,
+        },
+        shapes=[_goal_line(event) for event in events if event.kind == "goal"],
+        annotations=said,
+        **panel(
+            0,
+            (0, 1),
+            (_PAID_UP_TO + 0.02, 1),
+            across | {"matches": "x2", "showticklabels": False},
+            teams | {"showgrid": False},
+        ),
+        **panel(1, (0, 1), (0, _PAID_UP_TO), across, up),
     )
-    title = "paid a second" if style == "rate" else "paid so far"
-    figure.update_yaxes(row=2, col=1, title={"text": title, "font": {"size": 11}})
-    return figure
 
 
 def clock(seconds: float) -> str:
@@ -93,129 +107,126 @@ def _tick(seconds: float) -> int:
     return next((size for size in (5, 10, 30, 60, 120) if seconds / size <= 12), 300)
 
 
-def _add_events(figure: go.Figure, events: Sequence[Event], car: int) -> None:
+def _marks(events: Sequence[Event], car: int) -> list[dict[str, Any]]:
+    traces = []
     for kind in _SYMBOLS:
         chosen = [event for event in events if event.kind == kind]
         if not chosen:
             continue
-        colours = [TEAM_COLOURS[event.team == "orange"] for event in chosen]
-        figure.add_trace(
-            go.Scatter(
-                x=[event.seconds for event in chosen],
-                y=[_ROWS[event.team] for event in chosen],
-                mode="markers",
-                name=kind,
-                showlegend=False,
-                marker={
-                    "symbol": _SYMBOLS[kind],
-                    "size": [_SIZES[kind] + 2 * (event.car == car) for event in chosen],
-                    "color": colours,
-                    "opacity": [1.0 if event.car in (car, -1) else 0.45 for event in chosen],
-                },
-                text=[f"{event.team} {kind} at {clock(event.seconds)}" for event in chosen],
-                hovertemplate="%{text}<extra></extra>",
-            ),
-            row=1,
-            col=1,
+        marker = {
+            "symbol": _SYMBOLS[kind],
+            "line": {"width": 0},
+            "size": [_SIZES[kind] + 2 * (event.car == car) for event in chosen],
+            "color": [TEAM_COLOURS[event.team == "orange"] for event in chosen],
+            "opacity": [1.0 if event.car in (car, -1) else 0.45 for event in chosen],
+        }
+        traces.append(
+            {
+                "x": [event.seconds for event in chosen],
+                "y": [_ROWS[event.team] for event in chosen],
+                "mode": "markers",
+                "name": kind,
+                "showlegend": False,
+                "marker": marker,
+                "text": [f"{event.team} {kind} at {clock(event.seconds)}" for event in chosen],
+                "hovertemplate": "%{text}<extra></extra>",
+            }
         )
-    for event in events:
-        if event.kind == "goal":
-            figure.add_shape(
-                type="line",
-                x0=event.seconds,
-                x1=event.seconds,
-                y0=0,
-                y1=0.84,
-                xref="x2",
-                yref="paper",
-                line={"color": TEAM_COLOURS[event.team == "orange"], "width": 1, "dash": "dot"},
-            )
+    return traces
 
 
-def _add_sums(
-    figure: go.Figure, names: Sequence[str], seconds: np.ndarray, sums: np.ndarray
-) -> None:
+def _goal_line(event: Event) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "x0": event.seconds,
+        "x1": event.seconds,
+        "y0": 0,
+        "y1": _PAID_UP_TO,
+        "xref": "x2",
+        "yref": "paper",
+        "line": {"color": TEAM_COLOURS[event.team == "orange"], "width": 1, "dash": "dot"},
+    }
+
+
+def _sums(names: Sequence[str], seconds: np.ndarray, sums: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {
+            "x": seconds,
+            "y": np.float32(sums[:, i].cumsum()),
+            "mode": "lines",
+            "name": name,
+            "line": {"color": colour(i), "width": 1.7, "dash": dash(i)},
+            "hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>",
+        }
+        for i, name in enumerate(names)
+        if sums[:, i].any()
+    ]
+
+
+def _rates(names: Sequence[str], seconds: np.ndarray, rate: np.ndarray) -> list[dict[str, Any]]:
+    traces: list[dict[str, Any]] = []
     for i, name in enumerate(names):
-        if not sums[:, i].any():
-            continue
-        figure.add_trace(
-            go.Scatter(
-                x=seconds,
-                y=sums[:, i].cumsum(),
-                mode="lines",
-                name=name,
-                line={"color": colour(i), "width": 1.7},
-                hovertemplate=f"{name}: %{{y:.3g}}<extra></extra>",
-            ),
-            row=2,
-            col=1,
-        )
-
-
-def _add_rates(
-    figure: go.Figure, names: Sequence[str], seconds: np.ndarray, sums: np.ndarray
-) -> None:
-    rate = sums / (seconds[1] - seconds[0] if len(seconds) > 1 else 1.0)
-    for i, name in enumerate(names):
-        if not rate[:, i].any():
-            continue
-        for sign, values in (("gain", rate[:, i].clip(0)), ("loss", rate[:, i].clip(None, 0))):
+        gains, losses = rate[:, i].clip(0), rate[:, i].clip(None, 0)
+        for sign, values in (("gain", gains), ("loss", losses)):
             if not values.any():
                 continue
-            figure.add_trace(
-                go.Scatter(
-                    x=seconds,
-                    y=values,
-                    mode="lines",
-                    name=name,
-                    legendgroup=name,
-                    showlegend=sign == "gain" or not rate[:, i].clip(0).any(),
-                    stackgroup=sign,
-                    line={"width": 0, "color": colour(i), "shape": "hv"},
-                    fillcolor=rgba(colour(i), 0.9),
-                    fillpattern=filling(i),
-                    hoverinfo="skip",
-                ),
-                row=2,
-                col=1,
+            traces.append(
+                {
+                    "x": seconds,
+                    "y": np.float32(values),
+                    "mode": "lines",
+                    "name": name,
+                    "legendgroup": name,
+                    "showlegend": sign == "gain" or not gains.any(),
+                    "stackgroup": sign,
+                    "line": {"width": 0, "color": colour(i), "shape": "hv"},
+                    "fillcolor": rgba(colour(i), 0.9),
+                    "fillpattern": filling(i),
+                    "hoverinfo": "skip",
+                }
             )
-    total = rate.sum(axis=1)
-    figure.add_trace(
-        go.Scatter(
-            x=seconds,
-            y=total,
-            mode="lines",
-            name="total",
-            line={"color": MUTED, "width": 1},
-            text=[_largest(names, row) for row in rate],
-            hovertemplate="%{text}<extra></extra>",
-        ),
-        row=2,
-        col=1,
+    traces.append(
+        {
+            "x": seconds,
+            "y": np.float32(rate.sum(axis=1)),
+            "mode": "lines",
+            "name": "total",
+            "line": {"color": MUTED, "width": 1},
+            "text": [_largest(names, row) for row in rate],
+            "hovertemplate": "%{text}<extra></extra>",
+        }
     )
-    _clip(figure, seconds, rate)
+    return traces
 
 
-def _clip(figure: go.Figure, seconds: np.ndarray, rate: np.ndarray) -> None:
+def _clipped(
+    seconds: np.ndarray, rate: np.ndarray
+) -> tuple[tuple[float, float], list[dict[str, Any]]]:
     """Let goals run over the edge, with their value there, so that the rest can be seen."""
     high, low = rate.clip(0).sum(axis=1), rate.clip(None, 0).sum(axis=1)
-    reach = [float(np.quantile(low, 1 - _CLIPPED)) * 1.3, float(np.quantile(high, _CLIPPED)) * 1.3]
-    floor = 0.05 * max(-reach[0], reach[1], 1e-6)
-    reach = [min(reach[0], -floor), max(reach[1], floor)]
-    figure.update_yaxes(row=2, col=1, range=reach)
-    for values, edge, anchor in ((high, reach[1], "top"), (low, reach[0], "bottom")):
+    bottom, top = (
+        float(np.quantile(values, share)) * 1.3
+        for values, share in ((low, 1 - _CLIPPED), (high, _CLIPPED))
+    )
+    floor = 0.05 * max(-bottom, top, 1e-6)
+    bottom, top = min(bottom, -floor), max(top, floor)
+    said = []
+    for values, edge, anchor in ((high, top, "top"), (low, bottom, "bottom")):
         over = np.flatnonzero(np.abs(values) > 2.5 * abs(edge))
-        for i in over[np.argsort(-np.abs(values[over]))][:8]:
-            figure.add_annotation(
-                x=float(seconds[i]),
-                y=edge,
-                text=f"{values[i]:+.3g}",
-                showarrow=False,
-                yanchor=anchor,
-                font={"size": 10},
-                row=2,
-                col=1,
-            )
+        said += [
+            {
+                "x": float(seconds[i]),
+                "y": edge,
+                "xref": "x2",
+                "yref": "y2",
+                "text": f"{values[i]:+.3g}",
+                "showarrow": False,
+                "yanchor": anchor,
+                "font": {"size": 10},
+            }
+            for i in over[np.argsort(-np.abs(values[over]))][:8]
+        ]
+    return (bottom, top), said
 
 
 def _largest(names: Sequence[str], row: np.ndarray) -> str:

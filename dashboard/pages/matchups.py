@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from .. import ids
+from ..data.bots import bot_label
 from ..data.errors import DataError
 from ..data.matchups import MODES, Opened, Standing, standings
 from ..data.sources import Sources
@@ -23,6 +24,7 @@ from ..figures.matchups import (
 )
 from ..figures.shares import sides_figure
 from ..parts import (
+    MOST_LISTED,
     Page,
     Query,
     Setting,
@@ -37,6 +39,7 @@ from ..parts import (
     link,
     problem,
     segments,
+    table_height,
 )
 
 _PAGE = "matchups"
@@ -58,42 +61,73 @@ def register(app: Dash, sources: Sources) -> None:
     """Its callbacks."""
     keep_in_url(app, _PAGE, _SETTINGS)
 
+    # Apart from what follows, so that the table is there first
     @app.callback(
-        Output(_ID.TABLE, "children"),
-        Output(_ID.PAIR, "data"),
-        Output(_ID.PAIR, "value"),
+        Output(_ID.LEAGUE, "rowData"),
+        Output(_ID.LEAGUE, "style"),
+        Output(_ID.MATRIX, "figure"),
+        Output(_ID.NOTICE, "children"),
         Input(_ID.MODE, "value"),
         prevent_initial_call=True,
     )
     def change_mode(mode: str) -> Any:
         try:
-            pairs = _pairs(sources.matchups.pairings(mode))
-            return _overview(sources, mode), pairs, pairs[0]["value"] if pairs else None
+            pairings, table = _table(sources, mode)
         except DataError as error:
-            return problem(str(error)), no_update, no_update
+            return no_update, no_update, no_update, problem(str(error))
+        rows = _rows(table)
+        return rows, _height(rows), matrix_figure(pairings, [row.bot for row in table]), None
+
+    @app.callback(
+        Output(_ID.RATINGS, "figure"),
+        Output(_ID.PAIR, "data"),
+        Output(_ID.PAIR, "value"),
+        Input(_ID.LEAGUE, "rowData"),
+        State(_ID.MODE, "value"),
+        State(_ID.PAIR, "value"),
+        prevent_initial_call=True,
+    )
+    def follow(_: Any, mode: str, before: str | None) -> Any:
+        try:
+            pairings, table = _table(sources, mode)
+            ratings = ratings_figure(sources.matchups.ratings(mode), [row.bot for row in table])
+        except DataError:  # said by the table
+            return no_update, no_update, no_update
+        pairs = _pairs(pairings)
+        return ratings, pairs, _pair(pairs, before)
 
     @app.callback(
         Output(_ID.PAIR, "value", allow_duplicate=True),
         Input(_ID.MATRIX, "clickData"),
-        State(_ID.PAIR, "data"),
+        State(_ID.MODE, "value"),
         prevent_initial_call=True,
     )
-    def click(clicked: Any, pairs: list[dict[str, str]]) -> Any:
+    def click(clicked: Any, mode: str) -> Any:
         if not clicked:
             return no_update
+        pairs = _pairs(sources.matchups.pairings(mode))
         row, column = clicked["points"][0]["customdata"][:2]
         wanted = {_BETWEEN.join((row, column)), _BETWEEN.join((column, row))}
         return next((pair["value"] for pair in pairs if pair["value"] in wanted), no_update)
 
     @app.callback(
-        Output(_ID.PAIRING, "children"),
+        Output(_ID.GAMES, "children"),
+        Input(_ID.PAIR, "value"),
+        State(_ID.MODE, "value"),
+        prevent_initial_call=True,
+    )
+    def open_games(pair: str | None, mode: str) -> Any:
+        return _games(sources, mode, pair)
+
+    @app.callback(
+        Output(_ID.RECORDED, "children"),
         Input(_ID.PAIR, "value"),
         Input(_ID.SPEC, "value"),
         State(_ID.MODE, "value"),
         prevent_initial_call=True,
     )
-    def open_pair(pair: str | None, spec: str, mode: str) -> Any:
-        return _opened(sources, mode, pair, spec)
+    def open_recorded(pair: str | None, spec: str, mode: str) -> Any:
+        return _recorded(sources, mode, pair, spec)
 
     @app.callback(
         Output(_ID.DOWNLOAD, "data"),
@@ -116,8 +150,10 @@ def _layout(sources: Sources, query: Query) -> Component:
             f"--record {sources.folder / 'games.npz'}",
         )
     mode = choice(query, "mode", modes, modes[0])
-    pairs = _pairs(sources.matchups.pairings(mode))
-    pair = choice(query, "pair", [entry["value"] for entry in pairs], pairs[0]["value"])
+    pairings, table = _table(sources, mode)
+    bots = [row.bot for row in table]
+    pairs = _pairs(pairings)
+    pair = _pair(pairs, query.get("pair"))
     spec = choice(query, "spec", sources.specs.names(), DEFAULT)
     return html.Div(
         [
@@ -131,7 +167,32 @@ def _layout(sources: Sources, query: Query) -> Component:
                 ],
                 mb="sm",
             ),
-            html.Div(_overview(sources, mode), id=_ID.TABLE),
+            html.Div(id=_ID.NOTICE),
+            dmc.SimpleGrid(
+                [
+                    card(
+                        _league(_rows(table)),
+                        graph(
+                            _ID.RATINGS,
+                            ratings_figure(sources.matchups.ratings(mode), bots),
+                            "Ratings",
+                            "ratings",
+                        ),
+                        title="Table",
+                    ),
+                    card(
+                        graph(
+                            _ID.MATRIX, matrix_figure(pairings, bots), "Share of goals", "matrix"
+                        ),
+                        hint(
+                            "The row's share of the goals against the column. Click a field to "
+                            "open the pairing."
+                        ),
+                        title="Share of goals",
+                    ),
+                ],
+                cols={"base": 1, "lg": 2},
+            ),
             card(
                 dmc.Group(
                     [
@@ -141,6 +202,7 @@ def _layout(sources: Sources, query: Query) -> Component:
                             data=pairs,
                             value=pair,
                             searchable=True,
+                            limit=MOST_LISTED,
                             allowDeselect=False,
                             w=420,
                             size="sm",
@@ -158,7 +220,8 @@ def _layout(sources: Sources, query: Query) -> Component:
                     align="end",
                     mb="sm",
                 ),
-                html.Div(_opened(sources, mode, pair, spec), id=_ID.PAIRING),
+                html.Div(_games(sources, mode, pair), id=_ID.GAMES),
+                html.Div(_recorded(sources, mode, pair, spec), id=_ID.RECORDED),
                 mt="md",
             ),
         ]
@@ -170,105 +233,120 @@ def _pairs(pairings: pd.DataFrame) -> list[dict[str, str]]:
     return [
         {
             "value": _BETWEEN.join((row["first"], row["second"])),
-            "label": f"{row['first']} against {row['second']} ({row['games']} games)",
+            "label": f"{bot_label(row['first'])} against {bot_label(row['second'])} "
+            f"({row['games']} games)",
         }
         for row in rows
         if row["first"] != row["second"]
     ] or [
         {
             "value": _BETWEEN.join((row["first"], row["second"])),
-            "label": f"{row['first']} against itself ({row['games']} games)",
+            "label": f"{bot_label(row['first'])} against itself ({row['games']} games)",
         }
         for row in rows
     ]
 
 
-def _overview(sources: Sources, mode: str) -> Component:
-    pairings, ratings = sources.matchups.pairings(mode), sources.matchups.ratings(mode)
-    table = standings(pairings, ratings)
-    bots = [row.bot for row in table]
-    rated = any(row.rating is not None for row in table)
-    league = card(
-        _league(table),
-        *(
-            [graph("matchups-ratings", ratings_figure(ratings, bots), "Ratings", f"ratings-{mode}")]
-            if rated
-            else [hint("Ratings appear here once a tournament has been played.")]
-        ),
-        title="Table",
-    )
-    matrix = card(
-        graph(_ID.MATRIX, matrix_figure(pairings, bots), "Share of goals", f"matrix-{mode}"),
-        hint("The row's share of the goals against the column. Click a field to open the pairing."),
-        title="Share of goals",
-    )
-    return dmc.SimpleGrid([league, matrix], cols={"base": 1, "lg": 2})
+def _pair(pairs: Sequence[dict[str, str]], wanted: str | None) -> str:
+    """The pairing that was wanted where it is there, else the one of most games."""
+    values = [pair["value"] for pair in pairs]
+    return wanted if wanted in values else values[0]
 
 
-def _league(table: Sequence[Standing]) -> Component:
-    two = {"function": "params.value == null ? '' : d3.format('.1f')(params.value)"}
+def _table(sources: Sources, mode: str) -> tuple[pd.DataFrame, list[Standing]]:
+    pairings = sources.matchups.pairings(mode)
+    return pairings, standings(pairings, sources.matchups.ratings(mode))
+
+
+def _rows(table: Sequence[Standing]) -> list[dict[str, Any]]:
+    return [
+        row._asdict()
+        | {
+            "label": bot_label(row.bot),
+            "share": row.share,
+            "record": f"{row.won}-{row.drawn}-{row.lost}",
+            "score": f"{row.goals} : {row.conceded}",
+            "key": row.bot,
+        }
+        for row in table
+    ]
+
+
+def _height(rows: Sequence[Any]) -> dict[str, Any]:
+    return {"height": table_height(len(rows), 380), "width": "100%"}
+
+
+def _league(rows: list[dict[str, Any]]) -> Component:
+    one = {"function": "params.value == null ? '' : d3.format('.1f')(params.value)"}
+    sure = {
+        "function": "params.value == null ? '' : params.value === 0 ? 'fixed' : "
+        "d3.format('.1f')(params.value)"
+    }
     columns: list[dict[str, Any]] = [
-        {"field": "bot", "headerName": "Bot", "flex": 2, "minWidth": 140},
-        {"field": "rating", "headerName": "Rating", "valueFormatter": two},
-        {"field": "sigma", "headerName": "±", "valueFormatter": two},
-        {"field": "games", "headerName": "Games"},
-        {"field": "won", "headerName": "Won"},
-        {"field": "drawn", "headerName": "Drawn"},
-        {"field": "lost", "headerName": "Lost"},
-        {"field": "score", "headerName": "Goals", "sortable": False},
+        {"field": "label", "headerName": "Bot", "flex": 1, "minWidth": 110, "tooltipField": "bot"},
+        {"field": "rating", "headerName": "Rating", "width": 66, "valueFormatter": one},
+        {"field": "sigma", "headerName": "±", "width": 58, "valueFormatter": sure},
+        {"field": "games", "headerName": "Games", "width": 66},
+        {
+            "field": "record",
+            "headerName": "W-D-L",
+            "headerTooltip": "Won, drawn and lost",
+            "width": 92,
+            "sortable": False,
+        },
+        {"field": "score", "headerName": "Goals", "width": 92, "sortable": False},
         {
             "field": "share",
             "headerName": "Share",
+            "width": 68,
             "valueFormatter": {"function": "d3.format('.1%')(params.value)"},
         },
     ]
-    rows = [
-        row._asdict()
-        | {"share": row.share, "score": f"{row.goals} : {row.conceded}", "key": row.bot}
-        for row in table
-    ]
     return dag.AgGrid(
-        id="matchups-league",
+        id=_ID.LEAGUE,
         rowData=rows,
         columnDefs=columns,
         defaultColDef={
             "sortable": True,
             "resizable": True,
             "suppressMovable": True,
-            "flex": 1,
-            "minWidth": 62,
         },
         getRowId="params.data.key",
         dashGridOptions={"animateRows": False},
         className="lucy-grid",
-        style={"height": min(60 + 34 * len(rows), 380), "width": "100%"},
+        style=_height(rows),
     )
 
 
-def _opened(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
-    first, between, second = (pair or "").partition(_BETWEEN)
-    if not between:
-        return None
-    bots = (first, second)
+def _games(sources: Sources, mode: str, pair: str | None) -> Any:
+    bots = _bots(pair)
     try:
         games = sources.matchups.games(mode, bots)
         if games.empty:
-            return problem(f"There are no games of {first} against {second} in {mode} any more.")
+            return problem(f"There are no games of {bots[0]} against {bots[1]} in {mode} any more.")
         goals = sources.matchups.goals(mode, bots)
-        seconds = float(games["seconds"].to_numpy().max())
-        parts = [
-            _score(games, bots),
-            graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
-            graph("matchups-goals", goals_figure(goals, bots, seconds), "Goals", "goals"),
-        ]
     except DataError as error:
         return problem(str(error))
+    seconds = float(games["seconds"].to_numpy().max())
+    return [
+        _score(games, bots),
+        graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
+        graph("matchups-goals", goals_figure(goals, bots, seconds), "Goals", "goals"),
+    ]
+
+
+def _recorded(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
+    bots = _bots(pair)
     try:
         opened = sources.matchups.opened(mode, bots, spec)
-        parts += _recorded(opened, games, bots, spec)
+        return _played(opened, sources.matchups.games(mode, bots), bots, spec)
     except DataError as error:
-        parts.append(problem(str(error)))
-    return parts
+        return problem(str(error))
+
+
+def _bots(pair: str | None) -> tuple[str, str]:
+    first, _, second = (pair or "").partition(_BETWEEN)
+    return first, second
 
 
 def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
@@ -276,9 +354,9 @@ def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
     won, lost = int((goals > conceded).sum()), int((goals < conceded).sum())
     return html.Div(
         [
-            html.Span(bots[0], className="team-blue"),
+            html.Span(bot_label(bots[0]), className="team-blue"),
             html.Strong(f"{goals.sum()} : {conceded.sum()}", className="score"),
-            html.Span(bots[1], className="team-orange"),
+            html.Span(bot_label(bots[1]), className="team-orange"),
             html.Span(
                 f"{won} won, {len(games) - won - lost} drawn, {lost} lost in {len(games)} games",
                 className="hint",
@@ -288,9 +366,11 @@ def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
     )
 
 
-def _recorded(
+def _played(
     opened: Opened | None, games: pd.DataFrame, bots: tuple[str, str], spec: str
 ) -> list[Any]:
+    if games.empty:
+        return []
     if opened is None:
         return [
             hint(
@@ -298,6 +378,7 @@ def _recorded(
                 "played, and what each side earns."
             )
         ]
+    names = [bot_label(bot) for bot in bots]
     recorded: Any = games[games["recording_id"].notna()]
     newest = recorded.tail(1).to_dict("records")[0]
     rows = [
@@ -310,8 +391,8 @@ def _recorded(
         )
         for name, value in opened.first.figures.items()
     ]
-    head = html.Thead(html.Tr([html.Th(""), *(html.Th(bot) for bot in bots)]))
-    sides = {bots[0]: opened.first.earned, bots[1]: opened.second.earned}
+    head = html.Thead(html.Tr([html.Th(""), *(html.Th(name) for name in names)]))
+    sides = [(names[0], opened.first.earned), (names[1], opened.second.earned)]
     return [
         dmc.Title(f"In {opened.games} recorded games", order=3, size="h4", mt="md", mb="xs"),
         dcc.Link(
@@ -328,16 +409,16 @@ def _recorded(
             places_figure(
                 [
                     (
-                        f"{bots[0][-30:]}, and its goals",
+                        f"{names[0][-30:]}, and its goals",
                         opened.first.places,
                         opened.first.scored_from,
                     ),
                     (
-                        f"{bots[1][-30:]}, and its goals",
+                        f"{names[1][-30:]}, and its goals",
                         opened.second.places,
                         opened.second.scored_from,
                     ),
-                    (f"Ball, {bots[0][-24:]} attacking right", opened.ball, None),
+                    (f"Ball, {names[0][-24:]} attacking right", opened.ball, None),
                 ]
             ),
             "Where cars and ball were",
@@ -351,7 +432,7 @@ def _recorded(
                 ),
                 graph(
                     "matchups-sides",
-                    sides_figure(list(opened.components), sides, [0, 1]),
+                    sides_figure(list(opened.components), sides),
                     "What each side earned",
                     "sides",
                 ),

@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 import dash_mantine_components as dmc
 import numpy as np
+import plotly.graph_objects as go
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from flask import Response
@@ -14,8 +15,10 @@ from ..data.errors import DataError
 from ..data.recordings import Game, pack
 from ..data.sources import Sources
 from ..data.specs import DEFAULT
+from ..figures.style import note
 from ..figures.timeline import Style, timeline_figure
 from ..parts import (
+    MOST_LISTED,
     Page,
     Query,
     Setting,
@@ -119,7 +122,8 @@ def register(app: Dash, sources: Sources) -> None:
         )
 
     @app.callback(
-        Output(_ID.TIMELINE, "children"),
+        Output(_ID.FIGURE, "figure"),
+        Output(_ID.TIMELINE_NOTICE, "children"),
         Input(_ID.STAGE + "-address", "data"),
         Input(_ID.SPEC, "value"),
         Input(_ID.PLAYER, "value"),
@@ -135,9 +139,9 @@ def register(app: Dash, sources: Sources) -> None:
     ) -> Any:
         try:
             game = sources.recordings.game(source, int(index or 0))
-            return _timeline(sources, game, spec, player, amount, style, steps)
+            return _timeline(sources, game, spec, player, amount, style, steps), None
         except DataError as error:
-            return problem(str(error))
+            return note("No timeline"), problem(str(error))
 
     @app.callback(
         Output(_ID.DOWNLOAD, "data"),
@@ -199,7 +203,7 @@ def _layout(sources: Sources, query: Query) -> Component:
     steps = number(query, "steps", 0, 10**12, 0)
     notice: Any = None
     game: Game | None = None
-    timeline: Any = None
+    timeline = note("No timeline")
     player = query.get("player", "")
     try:
         game = sources.recordings.game(key, index)
@@ -226,6 +230,7 @@ def _layout(sources: Sources, query: Query) -> Component:
                         ],
                         value=key,
                         searchable=True,
+                        limit=MOST_LISTED,
                         allowDeselect=False,
                         w=360,
                         size="sm",
@@ -276,7 +281,11 @@ def _layout(sources: Sources, query: Query) -> Component:
                     align="end",
                     mb="xs",
                 ),
-                html.Div(timeline, id=_ID.TIMELINE),
+                html.Div(id=_ID.TIMELINE_NOTICE),
+                html.Div(
+                    graph(_ID.FIGURE, timeline, "What the player is paid", "timeline"),
+                    id=_ID.TIMELINE,
+                ),
                 hint("Click the timeline to jump there; drag to zoom, double-click to zoom out."),
             ),
         ]
@@ -337,15 +346,10 @@ def _paid(
 
 def _timeline(
     sources: Sources, game: Game, spec: str, player: str, amount: str, style: str, steps: int
-) -> Component:
+) -> go.Figure:
     car = _car(game, player)
     names, paid = _paid(sources, game, spec, car, amount, steps)
-    figure = timeline_figure(
-        names,
-        paid,
-        game.step_seconds,
-        game.events,
-        car,
-        "sum" if style == "sum" else "rate",
-    )
-    return graph("play-figure", figure, f"What {spec} pays {game.players[car]}", "timeline")
+    chosen = "sum" if style == "sum" else "rate"
+    figure = timeline_figure(names, paid, game.step_seconds, game.events, car, chosen)
+    # A zoom is of this game
+    return figure.update_layout(uirevision=f"{_address(game)} {spec} {chosen}")

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from ...agent.store.readers import RunSummary
 from .. import ids
+from ..data.bots import run_name
 from ..data.decomposition import balance
 from ..data.errors import DataError
 from ..data.recordings import Game
@@ -17,8 +18,9 @@ from ..data.runs import status
 from ..data.sources import Sources
 from ..data.specs import DEFAULT
 from ..figures.shares import STATISTIC_NAMES, balance_figure, correlation_figure, shares_figure
-from ..figures.style import colour
+from ..figures.style import swatch
 from ..parts import (
+    MOST_LISTED,
     Page,
     Query,
     Setting,
@@ -32,8 +34,10 @@ from ..parts import (
     kept,
     link,
     number,
+    plain,
     problem,
     segments,
+    signed,
 )
 
 _PAGE = "reward"
@@ -177,6 +181,7 @@ def _training(sources: Sources, query: Query) -> Component:
                     data=[{"value": str(r.id), "label": f"{r.name} #{r.id}"} for r in runs],
                     value=str(run),
                     searchable=True,
+                    limit=MOST_LISTED,
                     allowDeselect=False,
                     w=220,
                     size="sm",
@@ -223,7 +228,7 @@ def _episode_link(sources: Sources, run: int, steps: int, source: str | None) ->
     if not found:
         return None
     name = sources.runs.get(run).name
-    own = [one.key for one in found if name in one.names]
+    own = [one.key for one in found if name in map(run_name, one.names)]
     reward = (sources.runs.config(run).get("environment") or {}).get("reward")
     spec = reward if reward in sources.specs.names() else None
     key = own[0] if own else source or found[0].key
@@ -251,14 +256,14 @@ def _table(statistics: pd.DataFrame) -> Any:
                 [
                     html.Td(
                         [
-                            html.Span(className="swatch", style={"background": colour(i)}),
+                            html.Span(className="swatch", style=swatch(i)),
                             row["component"],
                         ]
                     ),
                     html.Td(f"{row['share']:.1%}"),
-                    html.Td(f"{row['mean']:+.2e}"),
-                    html.Td(f"{row['spread']:.2e}"),
-                    html.Td(f"{row['value']:+.3g}"),
+                    html.Td(signed(row["mean"])),
+                    html.Td(plain(row["spread"])),
+                    html.Td(signed(row["value"])),
                     html.Td(f"{row['positive']:,.0f}"),
                     html.Td(f"{row['negative']:,.0f}"),
                 ]
@@ -292,6 +297,7 @@ def _recorded(sources: Sources, query: Query) -> Component | None:
                     data=[{"value": s.key, "label": s.label[:120]} for s in found],
                     value=key,
                     searchable=True,
+                    limit=MOST_LISTED,
                     allowDeselect=False,
                     w=340,
                     size="sm",
@@ -364,12 +370,12 @@ def _balance(sources: Sources, game: Game, spec: str, who: str) -> Component:
             [
                 html.Td(
                     [
-                        html.Span(className="swatch", style={"background": colour(i)}),
+                        html.Span(className="swatch", style=swatch(i)),
                         row["component"],
                     ]
                 ),
                 html.Td(row["kind"]),
-                *(html.Td(f"{row[name]:+.3g}") for name in _AMOUNTS),
+                *(html.Td(signed(row[name])) for name in _AMOUNTS),
                 html.Td(f"{row['share']:.1%}"),
             ]
         )

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
 import pandas as pd
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from .. import ids
@@ -14,7 +14,7 @@ from ..data.errors import DataError
 from ..data.runs import RunCurves, RunRow, parse_runs, status
 from ..data.sources import Sources
 from ..figures.curves import SECTIONS, Axis, curves_figure
-from ..figures.style import colour
+from ..figures.style import swatch
 from ..parts import (
     Page,
     Query,
@@ -28,8 +28,10 @@ from ..parts import (
     kept,
     link,
     number,
+    plain,
     problem,
     segments,
+    table_height,
 )
 
 _PAGE = "runs"
@@ -83,15 +85,13 @@ def register(app: Dash, sources: Sources) -> None:
         now = _list_token(rows)
         return (no_update, no_update) if now == before else (_records(rows), now)
 
-    @app.callback(
+    app.clientside_callback(
+        ClientsideFunction("lucy", "chooseRuns"),
         Output(_ID.CHOSEN, "data"),
         Input(_ID.GRID, "selectedRows"),
+        State(_ID.CHOSEN, "data"),
         prevent_initial_call=True,
     )
-    def choose(selected: Any) -> Any:
-        if not isinstance(selected, list):  # what the page itself chose at first
-            return no_update
-        return ",".join(str(row["id"]) for row in selected)
 
     # Apart from the drawing: Dash forgets the answer to a choice of the viewer's when a tick asks
     # for the same outputs meanwhile
@@ -175,15 +175,21 @@ def _layout(sources: Sources, query: Query) -> Component:
 
 def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
     whole = {"function": "d3.format(',')(params.value)"}
-    short = {"function": "params.value == null ? '' : d3.format('.3~f')(params.value)"}
+    short = {"function": "params.value == null ? '' : d3.format('.2f')(params.value)"}
     columns: list[dict[str, Any]] = [
         {"field": "name", "headerName": "Run", "flex": 2, "minWidth": 150},
-        {"field": "id", "headerName": "#", "width": 70},
-        {"field": "status", "headerName": "Status", "width": 110},
-        {"field": "mode", "headerName": "Mode", "width": 90},
-        {"field": "reward", "headerName": "Reward", "width": 120},
-        {"field": "seed", "headerName": "Seed", "width": 80},
-        {"field": "steps", "headerName": "Steps", "valueFormatter": whole, "type": "rightAligned"},
+        {"field": "id", "headerName": "#", "width": 58},
+        {"field": "status", "headerName": "Status", "width": 98},
+        {"field": "mode", "headerName": "Mode", "width": 72},
+        {"field": "reward", "headerName": "Reward", "width": 112},
+        {"field": "seed", "headerName": "Seed", "width": 66},
+        {
+            "field": "steps",
+            "headerName": "Steps",
+            "valueFormatter": whole,
+            "type": "rightAligned",
+            "width": 116,
+        },
         {
             "field": "steps_per_second",
             "headerName": "Steps/s",
@@ -191,21 +197,21 @@ def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
                 "function": "params.value == null ? '' : d3.format(',.0f')(params.value)"
             },
             "type": "rightAligned",
-            "width": 100,
+            "width": 86,
         },
         {
             "field": "goals_per_minute",
             "headerName": "Goals/min",
             "valueFormatter": short,
             "type": "rightAligned",
-            "width": 110,
+            "width": 98,
         },
         {
             "field": "rating",
             "headerName": "Rating",
             "valueFormatter": short,
             "type": "rightAligned",
-            "width": 90,
+            "width": 80,
         },
         {
             "field": "updated",
@@ -213,7 +219,7 @@ def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
             "valueFormatter": {"function": "moment(params.value)"},
             "width": 130,
         },
-        {"field": "machine", "headerName": "Machine", "width": 110},
+        {"field": "machine", "headerName": "Machine", "width": 100},
     ]
     return dag.AgGrid(
         id=_ID.GRID,
@@ -232,7 +238,7 @@ def _grid(rows: Sequence[RunRow], chosen: Sequence[int]) -> Component:
             "suppressCellFocus": False,
         },
         className="lucy-grid",
-        style={"height": min(90 + 34 * len(rows), 250), "width": "100%"},
+        style={"height": table_height(len(rows), 250), "width": "100%"},
     )
 
 
@@ -341,16 +347,13 @@ def _several(curves: Sequence[RunCurves]) -> Component:
             [
                 html.Td(
                     [
-                        html.Span(className="swatch", style={"background": colour(i)}),
+                        html.Span(className="swatch", style=swatch(i)),
                         run.label,
                     ]
                 ),
                 html.Td(status(run.summary)),
                 html.Td(f"{run.summary.steps:,}"),
-                *(
-                    html.Td(f"{run.summary.latest[name]:.3g}" if name in run.summary.latest else "")
-                    for name in _COMPARED
-                ),
+                *(html.Td(plain(run.summary.latest.get(name))) for name in _COMPARED),
             ]
         )
         for i, run in enumerate(curves)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from lucy.agent.ratings import FIXED, rate
+from lucy.agent.ratings import rate
 from lucy.agent.standings import Comparison, Pairing, compare, standings, wilson
+from lucy.agent.store import FIXED
 
 WIN, DRAW, LOSS = (2, 1), (1, 1), (0, 3)
 

@@ -3,8 +3,10 @@
 import os
 import shutil
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +19,13 @@ from lucy.agent.match_recording import MatchRecording
 from lucy.agent.match_report import to_matches
 from lucy.agent.opponents import make_bot
 from lucy.agent.store import Rating, Store
+from lucy.agent.tournament import arrange
+from lucy.agent.tournament_report import keep_ratings, report
 from lucy.agent.train import train
 from lucy.dashboard.app import create_app
 from lucy.dashboard.data.sources import Sources
 from lucy.dashboard.security import LOCAL
+from lucy.sim.replay_import import import_replays
 
 from ..conftest import SHARED
 
@@ -35,7 +40,8 @@ TINY = {
     "network.width": 8,
     "network.feedforward": 8,
 }
-REPLAY = SHARED / "replays" / "0a47f3f9-949c-46b9-946b-21ed5a411645.replay"
+REPLAYS = sorted((SHARED / "replays").glob("*.replay"))
+REPLAY = REPLAYS[0] if REPLAYS else SHARED / "replays" / "none.replay"
 
 
 class World(NamedTuple):
@@ -59,8 +65,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             for second in bots[:i]:
                 _match(kept, folder / f"{first}-{second}.npz", first, second, "1v1")
         _match(kept, folder / "team.npz", bots[-1], "chaser", "3v3")
-        kept.add_ratings(Rating(bot, "1v1", 20.0 + i, 2.0, 4) for i, bot in enumerate(bots))
+        tournament = replace(arrange(bots, games=2), seconds=SECONDS)
+        tournament.play(kept, lambda _: None)
+        keep_ratings(report(tournament, kept), kept)
         kept.add_ratings([Rating("tiny", "1v1", 24.5, 1.5, 4, run=1, steps=640)])
+    list(import_replays(REPLAYS, folder / "replays"))
     return World(folder, store, bots)
 
 
@@ -95,6 +104,10 @@ def own_world(world: World, tmp_path: Path) -> World:
     for file in world.folder.iterdir():
         if file.is_file():
             shutil.copyfile(file, folder / file.name)
+    with sqlite3.connect(folder / "lucy.db") as database:
+        moved = str(world.folder), str(folder)
+        database.execute("UPDATE recordings SET path = replace(path, ?, ?)", moved)
+    database.close()
     return World(folder, str(folder / "lucy.db"), world.bots)
 
 

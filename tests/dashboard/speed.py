@@ -3,7 +3,8 @@
 python tests/dashboard/speed.py FOLDER [--viewers 20] [--repeat 5]
 
 A page is usable when its last figure is drawn; an interaction is done when the figure or canvas
-that it changes was drawn anew. The other viewers are requests that a browser of theirs makes:
+that it changes was drawn anew; where it changes several, the one next to what was clicked, and
+all of them are told apart. The other viewers are requests that a browser of theirs makes:
 each opens a page, looks at it for a few ticks, and opens the next.
 """
 
@@ -34,7 +35,10 @@ _READY = {
     "/reward": "$('#reward-figure .main-svg') && $('#reward-correlation .main-svg')",
     "/shapes": "window.lucy?.shapes?.look().panels[0]?.surface",
     "/play": "window.lucy?.play?.look()?.cars && $('#play-figure .main-svg')",
-    "/matchups": "$('#matchups-goals .main-svg') && $('#matchups-league .ag-row')",
+    "/matchups": (
+        "$('#matchups-goals .main-svg') && $('#matchups-matrix .main-svg')"
+        " && $('#matchups-league .ag-row')"
+    ),
 }
 _NAMES = {
     "/runs": "Runs, one of 200 open",
@@ -59,6 +63,7 @@ const drawn = (selector) => {
   const before = plot(selector);
   return () => plot(selector) && plot(selector) !== before;
 };
+const table = () => $('#matchups-league .ag-center-cols-container')?.innerText;
 const shown = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 """
 # What is done, and what then must have happened
@@ -99,8 +104,13 @@ _INTERACTIONS = {
     },
     "/matchups": {
         "Matchups: another mode": (
-            "const d = drawn('#matchups-goals'); label('%2v2|1v1%').click(); await until(d)"
-        )
+            "const t = table(), d = drawn('#matchups-matrix'); label('%2v2|1v1%').click(); "
+            "await until(() => table() !== t && d())"
+        ),
+        "Matchups: another mode, to its last figure": (
+            "const all = ['ratings', 'games', 'goals'].map((n) => drawn('#matchups-' + n)); "
+            "label('%3v3|1v1%').click(); await until(() => all.every((d) => d()))"
+        ),
     },
 }
 

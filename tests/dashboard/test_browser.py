@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import delete
 
@@ -17,7 +19,7 @@ from lucy.agent.store import ComponentStatistics, Iteration, Store, readers  # n
 from lucy.agent.store.models import RatingRow, Run, RunIteration  # noqa: E402
 from lucy.dashboard.data.sources import Sources  # noqa: E402
 
-from .conftest import REPLAY, World, served  # noqa: E402
+from .conftest import REPLAYS, World, served  # noqa: E402
 
 PAGES = ("/runs", "/reward", "/shapes", "/play", "/matchups")
 CHROMIUM = os.environ.get("LUCY_CHROMIUM") or next(
@@ -129,6 +131,11 @@ def test_a_live_run_moves_by_itself(page: Any, own_world: World) -> None:
         page.wait_for_selector("#runs-header >> text=live #3")
         writer.add_iterations([Iteration(123_456, {"game/speed": 2.0}, nothing, time.time())])
         page.wait_for_selector("#runs-header >> text=123,456", timeout=5000)
+        until(
+            page,
+            "document.querySelector('#runs-figure .js-plotly-plot')"
+            "._fullData.some((line) => line.x.at(-1) === 123456 && line.y.at(-1) === 2)",
+        )
 
 
 def test_the_reward_is_taken_apart(page: Any, world: World, address: str) -> None:
@@ -222,8 +229,8 @@ def test_a_game_is_watched(page: Any, world: World, address: str) -> None:
     )
 
 
-@pytest.mark.skipif(not REPLAY.exists(), reason="no replays")
-def test_a_dropped_replay_is_shown_and_a_bad_one_refused(
+@pytest.mark.skipif(not REPLAYS, reason="no replays")
+def test_dropped_replays_are_shown_and_a_bad_one_refused(
     page: Any, address: str, tmp_path: Path
 ) -> None:
     open_page(page, f"{address}/play")
@@ -231,11 +238,32 @@ def test_a_dropped_replay_is_shown_and_a_bad_one_refused(
     wrong.write_bytes(b"no replay")
     page.set_input_files("#play-upload input[type=file]", str(wrong))
     page.wait_for_selector("#play-notice >> text=is no Rocket League replay")
-    page.set_input_files("#play-upload input[type=file]", str(REPLAY))
-    page.wait_for_url(re.compile(r"source=u[0-9a-f]{16}"))
-    page.wait_for_selector("#play-stage canvas")
-    drawn(page, "#play-timeline")
-    until(page, "lucy.play.look() && lucy.play.look().cars >= 2")
+    for replay in REPLAYS:
+        page.set_input_files("#play-upload input[type=file]", str(replay))
+        until(page, f"document.querySelector('#play-source')?.value.includes('{replay.name}')")
+        assert re.fullmatch(r"u[0-9a-f]{16}", query(page)["source"])
+        drawn(page, "#play-timeline")
+        until(page, "window.lucy && lucy.play.look() && lucy.play.look().cars === 4")
+
+
+@pytest.mark.skipif(not REPLAYS, reason="no replays")
+def test_imported_replays_are_scored_by_any_reward(page: Any, world: World, address: str) -> None:
+    recordings = Sources.of(world.store, world.folder).recordings
+    imported = [source for source in recordings.sources() if source.kind == "file"]
+    assert len(imported) == len(REPLAYS)
+    for source, spec in zip(imported, ("nexto", "lucy-linear"), strict=True):
+        game = recordings.game(source.key, 0)
+        open_page(page, f"{address}/play?source={source.key}&spec={spec}&style=sum")
+        until(page, f"window.lucy && lucy.play.look()?.cars === {len(game.cars)}")
+        drawn(page, "#play-timeline")
+        paid = np.nansum(recordings.evaluation(game, spec).decomposition.reward[:, 0], axis=0)
+        ends = page.evaluate(
+            "Object.fromEntries(document.querySelector('#play-figure .js-plotly-plot')._fullData"
+            ".filter((line) => line.yaxis === 'y2').map((line) => [line.name, line.y.at(-1)]))"
+        )
+        names = recordings.evaluation(game, spec).names
+        expected = {name: sum_ for name, sum_ in zip(names, paid.tolist(), strict=True) if sum_}
+        assert ends == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
 def test_matchups_show_what_the_matches_say(page: Any, world: World, address: str) -> None:
@@ -248,12 +276,12 @@ def test_matchups_show_what_the_matches_say(page: Any, world: World, address: st
         ours = matches.loc[matches["first"] == bot, "first_goals"].sum()
         ours += matches.loc[matches["second"] == bot, "second_goals"].sum()
         assert re.search(rf"{bot}[\s\S]*?{ours} : ", text)
-    drawn(page, "#matchups-pairing")
-    assert "recorded games" in page.inner_text("#matchups-pairing")
+    drawn(page, "#matchups-pairing-games")
+    assert "recorded games" in page.inner_text("#matchups-pairing-recorded")
     page.get_by_text("3v3").click()
     with Store.open(world.store) as store:
         team = int(readers.read_recordings(store)["id"].max())
-    page.wait_for_selector(f"#matchups-pairing a[href*='source=r{team}&']")
+    page.wait_for_selector(f"#matchups-pairing-recorded a[href*='source=r{team}&']")
     assert query(page)["mode"] == "3v3"
     page.get_by_text("Watch the newest").click()
     until(page, "window.lucy && lucy.play.look() && lucy.play.look().cars === 6")
@@ -356,8 +384,69 @@ def test_a_run_deleted_while_it_is_shown_is_missed_and_the_rest_goes_on(
         page.wait_for_selector("#runs-header >> text=#1")
 
 
-def test_a_recording_that_goes_away_leaves_the_page(page: Any, own_world: World) -> None:
+def test_recordings_that_go_away_leave_the_page(page: Any, own_world: World) -> None:
     with served(own_world) as url:
         open_page(page, f"{url}/play?source=r999")
         page.wait_for_selector("#play-notice >> text=not known here")
         assert page.locator("#play-source").count() == 1
+        open_page(page, f"{url}/play?source=r1")
+        drawn(page, "#play-timeline")
+        for file in own_world.folder.glob("*.npz"):
+            file.unlink()
+        page.get_by_text("adding up").click()
+        page.wait_for_selector("#play-timeline-notice >> text=went away")
+        page.get_by_role("link", name="Runs").click()
+        page.wait_for_selector("#runs-header >> text=#2")
+
+
+def test_stores_that_break_are_named_and_the_rest_goes_on(page: Any, own_world: World) -> None:
+    path = Path(own_world.store)
+    whole = path.read_bytes()
+    older = path.with_name("older.db")
+    shutil.copyfile(path, older)
+    with sqlite3.connect(older) as database:
+        database.execute("UPDATE lucy_schema SET version = 0")
+    database.close()
+    for content, said in (
+        (b"", "the database is empty"),
+        (older.read_bytes(), "expected a store"),
+        (whole[: len(whole) // 2], "malformed"),
+        (b"half" * 2000, "expected an SQLite database"),
+    ):
+        path.unlink()
+        path.write_bytes(content)
+        with served(own_world) as url:
+            for place in ("runs", "matchups"):
+                open_page_of_trouble(page, f"{url}/{place}", said)
+            open_page(page, f"{url}/play")  # which finds the files
+            drawn(page, "#play-timeline")
+
+
+def open_page_of_trouble(page: Any, url: str, said: str) -> None:
+    page.goto(url)
+    page.wait_for_selector(f"#content >> text={said}")
+
+
+def test_light_turns_dark_and_stays(page: Any, address: str) -> None:
+    open_page(page, f"{address}/runs")
+    drawn(page, "#runs-figure")
+    scheme = "document.documentElement.dataset.mantineColorScheme"
+    ground = "getComputedStyle(document.querySelector('.mantine-Paper-root')).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_label("Light or dark").click()
+    until(page, f"{scheme} === 'dark' && {ground} !== '{light}'")
+    page.reload()
+    page.wait_for_selector("#content h1", state="attached")
+    assert page.evaluate(scheme) == "dark"
+
+
+def test_figures_are_exported_as_pictures(page: Any, address: str) -> None:
+    for path, name in (("/runs", "runs-figure"), ("/matchups", "matchups-matrix")):
+        open_page(page, address + path)
+        drawn(page, f"#{name}")
+        page.hover(f"#{name}")
+        with page.expect_download() as download:
+            page.locator(f"#{name} .modebar-btn").first.dispatch_event("click")
+        assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+        assert download.value.suggested_filename.startswith("lucy-")
+        assert page.locator(f"#{name} .modebar-btn[data-title*='Share']").count() == 0
