@@ -70,7 +70,7 @@ class Match:
 # Necto make the scale; Nexto's place on it is measured, see docs/tournaments.md
 FIXED: Mapping[str, Mapping[str, float]] = {
     mode: {"chaser": 0.0, "necto": 25.0, "nexto": nexto}
-    for mode, nexto in (("1v1", 46.0), ("2v2", 44.0), ("3v3", 51.0))
+    for mode, nexto in (("1v1", 52.0), ("2v2", 51.0), ("3v3", 47.0))
 }
 
 
