@@ -19,6 +19,7 @@ CURVE_POINTS = 400  # a panel is hardly wider in pixels
 SHARE_POINTS = 300
 
 _LIST_SECONDS = 1.0  # that a list of runs is shown to several viewers
+_CHOICE_SECONDS = 5.0  # that it serves to open a run; a page's ticks renew it before
 _SETTINGS_SECONDS = 20.0
 _SILENT_SECONDS = 180.0  # without a word, after which a running training is taken for stopped
 _MOST_RUNS = 8  # curves that can be told apart
@@ -70,8 +71,8 @@ class Runs:
         self._lists = Cache(4)
         self._curves = Cache(64)
 
-    def summaries(self) -> list[RunSummary]:
-        """Every run, the newest first.
+    def summaries(self, seconds: float = _LIST_SECONDS) -> list[RunSummary]:
+        """Every run, the newest first, as they stood at most so many seconds ago.
 
         Raises:
             DataError: the store cannot be read.
@@ -79,7 +80,7 @@ class Runs:
         return self._lists.get(
             ("list", self._store.identity),
             lambda: self._store.read(readers.list_runs),
-            _LIST_SECONDS,
+            seconds,
         )
 
     def rows(self) -> list[RunRow]:
@@ -91,13 +92,13 @@ class Runs:
         settings = self._settings()
         return [_row(run, settings.get(run.id, {})) for run in self.summaries()]
 
-    def get(self, run: int) -> RunSummary:
-        """One run.
+    def get(self, run: int, seconds: float = _LIST_SECONDS) -> RunSummary:
+        """One run, as it stood at most so many seconds ago.
 
         Raises:
             DataError: there is none of this number, or the store cannot be read.
         """
-        for summary in self.summaries():
+        for summary in self.summaries(seconds):
             if summary.id == run:
                 return summary
         raise DataError(f"There is no run {run} in the store any more. Choose another above.")
@@ -112,7 +113,7 @@ class Runs:
         Raises:
             DataError: there is no such run, or the store cannot be read.
         """
-        summary = self.get(run)
+        summary = self.get(run, _CHOICE_SECONDS)
         key = "curves", self._store.identity, run, summary.steps, summary.updated
         return self._curves.get(key, lambda: self._read_curves(summary))
 
@@ -122,7 +123,7 @@ class Runs:
         Raises:
             DataError: there is no such run, or the store cannot be read.
         """
-        summary = self.get(run)
+        summary = self.get(run, _CHOICE_SECONDS)
         key = "components", self._store.identity, run, summary.steps, summary.updated
         return self._curves.get(
             key, lambda: self._store.read(readers.component_statistics, run, points=SHARE_POINTS)
