@@ -128,7 +128,7 @@ class StateRepresentation(AuxiliaryTask):
         seen = self.front(*(frames[-steps:] for frames in embedded))
         rebuilt = self.autoencoder(seen.flatten(0, 1))
         rows = segment.observations[-steps:, :, 1:, : self.features]
-        return functional.smooth_l1_loss(rebuilt.float(), rows.flatten(2).flatten(0, 1))
+        return functional.smooth_l1_loss(rebuilt.float(), rows.float().flatten(2).flatten(0, 1))
 
 
 class LatentPrediction(AuxiliaryTask):

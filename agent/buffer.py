@@ -47,7 +47,7 @@ class Batch(NamedTuple):
 class Rollout(NamedTuple):
     """A finished rollout of n agents, T steps: what an update takes of a buffer."""
 
-    observations: np.ndarray  # [T,n,...]
+    observations: np.ndarray  # [T,n,...], the bits of bfloat16 as int16
     actions: np.ndarray  # [T,n,heads] int64
     log_probs: np.ndarray  # [T,n]
     rewards: np.ndarray  # [T,n]
@@ -68,20 +68,24 @@ class DeviceRolloutBuffer(RolloutBuffer):
 
     Args are those of `RolloutBuffer`, and:
         context: how many frames to keep.
+        dtype: that observations are kept in; default their space's.
     """
 
     observations: Tensor  # [context + T,N,...]
     actions: Tensor  # [T,N,heads]
     log_probs: Tensor  # [T,N]
 
-    def __init__(self, *args: Any, context: int = 0, **kwargs: Any) -> None:
-        self.context = context
+    def __init__(
+        self, *args: Any, context: int = 0, dtype: torch.dtype | None = None, **kwargs: Any
+    ) -> None:
+        self.context, self._dtype = context, dtype
         super().__init__(*args, **kwargs)
 
     def _allocate(self) -> None:
         steps = (self.buffer_size, self.n_envs)
         frames = (self.context + self.buffer_size, self.n_envs)
-        dtype = torch.from_numpy(np.zeros(1, self.observation_space.dtype)).dtype
+        own = torch.from_numpy(np.zeros(1, self.observation_space.dtype)).dtype
+        dtype = self._dtype or own
         self.observations = torch.zeros((*frames, *self.obs_shape), dtype=dtype, device=self.device)
         self.actions = torch.zeros((*steps, self.action_dim), dtype=torch.int64, device=self.device)
         self.log_probs = torch.zeros(steps, device=self.device)
@@ -109,7 +113,7 @@ class DeviceRolloutBuffer(RolloutBuffer):
     def save(self) -> dict[str, np.ndarray]:
         """What the next rollout looks back at, once this one is full: frames and episodes' ages."""
         frames = self.observations[self.pos : self.pos + self.context]
-        return {"frames": frames.cpu().numpy(), "age": self._age.copy()}
+        return {"frames": frames.float().cpu().numpy(), "age": self._age.copy()}
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         """Begin with what `save` gave, of a buffer with as many agents and as much context."""
@@ -170,22 +174,26 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.observe(obs)
         self.record(torch.from_numpy(action).to(self.device), log_prob, reward, episode_start)
 
+    def seen(self, batch: Batch) -> Tensor:
+        """The observations of a batch's frames, [F,n,...]."""
+        rows = batch.frames * self.n_envs + batch.agents
+        # Whole rows are copied; indexed by both, every number would be looked up by itself
+        taken = self.observations.flatten(0, 1).index_select(0, rows.flatten())
+        return taken.unflatten(0, rows.shape)
+
     def rollout(self) -> Rollout:
         """What has been collected; on a CPU it shares memory with the buffer."""
         columns = (getattr(self, name)[-self.buffer_size :] for name in Rollout._fields)
-        return Rollout(*(c.cpu().numpy() if isinstance(c, Tensor) else c for c in columns))
+        return Rollout(*(_as_array(c) if isinstance(c, Tensor) else c for c in columns))
 
     def fill(self, agents: slice, rollout: Rollout) -> None:
         """Take over what some of the N agents have collected elsewhere."""
         for name, source in rollout._asdict().items():
             target = getattr(self, name)[-self.buffer_size :, agents]
-            if not isinstance(target, Tensor):
+            if isinstance(target, Tensor):
+                _copy(source, target)
+            else:
                 target[:] = source
-                continue
-            for first in range(0, len(source), _FILLED_STEPS):
-                # Copied, as PyTorch warns of memory that it must not write to
-                values = torch.from_numpy(source[first : first + _FILLED_STEPS].copy())
-                target[first : first + _FILLED_STEPS].copy_(values)
         self.pos, self.full = self.buffer_size, True
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
@@ -235,6 +243,24 @@ class DeviceRolloutBuffer(RolloutBuffer):
 
     def _on_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
+
+
+def _as_array(tensor: Tensor) -> np.ndarray:
+    """As `Rollout` has it; on a CPU it shares memory with the tensor."""
+    tensor = tensor.cpu()
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _copy(source: np.ndarray, target: Tensor) -> None:
+    if target.device.type == "cpu" and _as_array(target).dtype == source.dtype:
+        np.copyto(_as_array(target), source)
+        return
+    for first in range(0, len(source), _FILLED_STEPS):
+        # Copied, as PyTorch warns of memory that it must not write to
+        values = torch.from_numpy(source[first : first + _FILLED_STEPS].copy())
+        if source.dtype == np.int16:
+            values = values.view(torch.bfloat16)
+        target[first : first + _FILLED_STEPS].copy_(values)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,6 +1,7 @@
 """Where the network is computed."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -13,6 +14,17 @@ def autocast(device: torch.device, *, bf16: bool) -> contextlib.AbstractContextM
     if not torch.amp.is_autocast_available(device.type):
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
+@contextlib.contextmanager
+def kept_casts() -> Iterator[None]:
+    """Within it `autocast` casts a weight once, not once every time: nothing may change them."""
+    torch.autocast_increment_nesting()
+    try:
+        yield
+    finally:
+        if torch.autocast_decrement_nesting() == 0:
+            torch.clear_autocast_cache()
 
 
 def parse_device(name: str) -> torch.device:

@@ -15,6 +15,7 @@ class PackedMultiCategorical(MultiCategoricalDistribution):
     def __init__(self, action_dims: list[int]) -> None:
         """For heads of so many choices."""
         super().__init__(action_dims)
+        self._alike = len(set(action_dims)) == 1  # then logits lie side by side as they come
         choices = torch.arange(max(action_dims))
         sizes = torch.tensor(action_dims)
         self._exists = choices < sizes[:, None]  # [heads,choices]
@@ -23,14 +24,19 @@ class PackedMultiCategorical(MultiCategoricalDistribution):
 
     def proba_distribution(self, action_logits: Tensor) -> "PackedMultiCategorical":  # type: ignore[override]
         """Take the heads' logits: [B,sum(action_dims)]."""
-        if self._columns.device != action_logits.device:
-            self._exists = self._exists.to(action_logits.device)
-            self._columns = self._columns.to(action_logits.device)
-        packed = action_logits.float().index_select(1, self._columns)
-        packed = packed.view(-1, *self._exists.shape)
-        # Finite, so that 0 times it is 0 in the entropy
-        self._log_odds = packed.masked_fill(~self._exists, -1e9).log_softmax(dim=-1)
+        logits = action_logits.float()
+        if not self._alike:
+            logits = self._fill_up(logits)
+        self._log_odds = logits.view(-1, *self._exists.shape).log_softmax(dim=-1)
         return self
+
+    def _fill_up(self, logits: Tensor) -> Tensor:
+        if self._columns.device != logits.device:
+            self._exists = self._exists.to(logits.device)
+            self._columns = self._columns.to(logits.device)
+        packed = logits.index_select(1, self._columns)
+        # Finite, so that 0 times it is 0 in the entropy
+        return packed.masked_fill(~self._exists.flatten(), -1e9)
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Of the heads' choices [B,heads] -> [B]."""

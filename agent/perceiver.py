@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from .attention import attend
@@ -61,9 +62,9 @@ class CrossAttention(nn.Module):
         batch, width = x.shape
         by_head = (self.heads, self.size, width)
         query = self.query(x).view(batch, self.heads, self.size).transpose(0, 1)
-        looked_for = query @ self.key.weight.view(by_head)
+        looked_for = torch.bmm(query, self.key.weight.view(by_head))
         seen = attend(looked_for, y, padded, self.size**-0.5)
-        answer = seen @ self.value.weight.view(by_head).transpose(1, 2)
+        answer = torch.bmm(seen, self.value.weight.view(by_head).transpose(1, 2))
         return self.output(answer.transpose(0, 1).reshape(batch, width) + self.value.bias)
 
 
@@ -76,7 +77,7 @@ class Block(nn.Module):
         self.attention = CrossAttention(width, heads)
         self.attention_norm = nn.LayerNorm(width)
         self.feedforward = nn.Sequential(
-            nn.Linear(width, feedforward), nn.ReLU(), nn.Linear(feedforward, width)
+            nn.Linear(width, feedforward), nn.ReLU(inplace=True), nn.Linear(feedforward, width)
         )
         self.feedforward_norm = nn.LayerNorm(width)
 
@@ -134,8 +135,8 @@ class Perceiver(nn.Module):
 def _embedding(features: int, width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(features, width),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(width, width),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.LayerNorm(width),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import Schedule
@@ -56,7 +57,27 @@ class _AsIs(BaseFeaturesExtractor):
         return observations
 
 
-class LucyPolicy(ActorCriticPolicy):
+class PlainPolicy(ActorCriticPolicy):
+    """Takes observations in the precision that they come in.
+
+    Stable-Baselines3 would copy bfloat16 to float32 at every look, and back for the layers.
+    """
+
+    def extract_features(self, obs: Tensor, features_extractor: Any = None) -> Tensor:  # type: ignore[override]
+        """What actor and critic get of observations [B,...]: all of them."""
+        return obs
+
+    def get_distribution(self, obs: Tensor) -> Distribution:  # type: ignore[override]
+        """Of the actions, for observations [B,...]."""
+        latent = self.mlp_extractor.forward_actor(self.extract_features(obs))
+        return self._get_action_dist_from_latent(latent)
+
+    def predict_values(self, obs: Tensor) -> Tensor:  # type: ignore[override]
+        """[B,1], for observations [B,...]."""
+        return self.value_net(self.mlp_extractor.forward_critic(self.extract_features(obs)))
+
+
+class LucyPolicy(PlainPolicy):
     """The published actor-critic: a linear head of multi-discrete logits and one of the value."""
 
     def __init__(

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from .auxiliary import RewardPrediction, Segment, build_tasks
 from .buffer import Batch, DeviceRolloutBuffer
 from .config import AuxiliaryConfig, LearnerConfig
-from .device import autocast
+from .device import autocast, kept_casts
 from .errors import LucyError
 from .marks import Mark, mark, seconds_between
 from .policy import LucyPolicy
@@ -137,8 +137,10 @@ class AuxPPO(PPO):
         optimizer = {"optimizer_kwargs": {"eps": 1e-5, "fused": True}}
         kwargs["policy_kwargs"] = optimizer | (policy_kwargs or {})
         kwargs.setdefault("rollout_buffer_class", DeviceRolloutBuffer)
-        if self.auxiliary.reward_prediction:
-            kwargs.setdefault("rollout_buffer_kwargs", {"context": RewardPrediction.context})
+        context = RewardPrediction.context if self.auxiliary.reward_prediction else 0
+        # Rounded once, as the networks' first layers would round them every time
+        dtype = torch.bfloat16 if self.learner.precision == "bf16" else None
+        kwargs.setdefault("rollout_buffer_kwargs", {"context": context, "dtype": dtype})
         with warnings.catch_warnings():  # of short minibatches: ours are all alike
             warnings.filterwarnings("ignore", "You have specified a mini-batch size")
             super().__init__(*args, **kwargs)
@@ -207,7 +209,7 @@ class AuxPPO(PPO):
         workers = getattr(env, "simulation", None)
         if isinstance(workers, RolloutWorkers):
             return self._gather(workers, callback, rollout_buffer)
-        with self._one_thread_an_operator():
+        with self._one_thread_an_operator(), kept_casts():
             return self._collect(env, callback, rollout_buffer)
 
     def _collect(
@@ -282,7 +284,7 @@ class AuxPPO(PPO):
         self.seconds["collect"] = whole - self.seconds["gae"]
         self.seconds["waiting"] = whole - sum(self.seconds[phase] for phase in phases)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         with self._autocast():
             distribution = self.policy.get_distribution(observations)
@@ -312,7 +314,7 @@ class AuxPPO(PPO):
         """The critic's values of groups of observations [B,...], each as [B] on the CPU."""
 
         def work(learner: Learner, observations: Tensor) -> Tensor:
-            with torch.no_grad(), self._autocast():
+            with torch.inference_mode(), self._autocast():
                 return learner.policy.predict_values(observations).flatten().float()
 
         size = _INFERENCE_PIECE.get(self.device.type, 2048)
@@ -396,7 +398,7 @@ class AuxPPO(PPO):
         """`Losses` and the tasks' losses, stacked, and when each part began and the last ended."""
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         marks = [mark(self.device)]
-        observations = self.rollout_buffer.observations[piece.frames, piece.agents]
+        observations = self.rollout_buffer.seen(piece)
         with self._autocast():
             evaluated, segment = _evaluate(learner, observations, piece)
             main = ppo_losses(evaluated, piece, clip_range, self.ent_coef, self.vf_coef)
@@ -422,8 +424,8 @@ class AuxPPO(PPO):
         batch = next(itertools.islice(self._minibatches(), index, None))
         path = self.bad_batch_directory / f"bad-batch-{self.num_timesteps}.safetensors"
         tensors = batch._asdict()
-        frames, agents = tensors.pop("frames"), tensors.pop("agents")
-        tensors["observations"] = self.rollout_buffer.observations[frames, agents]
+        del tensors["frames"], tensors["agents"]
+        tensors["observations"] = self.rollout_buffer.seen(batch)
         tensors = {name: part.flatten(0, 1).contiguous() for name, part in tensors.items()}
         save_file(tensors, path)
         broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]

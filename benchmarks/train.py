@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,12 +21,12 @@ import torch
 from gymnasium import spaces
 from rich.console import Console
 from rich.table import Table
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ..agent.config import TrainConfig, load_preset
 from ..agent.distribution import PackedMultiCategorical
 from ..agent.environment import build_env, build_workers_env
 from ..agent.model import build_model
+from ..agent.policy import PlainPolicy
 from ..agent.ppo import AuxPPO
 from ..sim.vec_env import RocketLeagueVecEnv
 from .peer_environment import Peer, install
@@ -85,13 +86,18 @@ class Trainer(Protocol):
         ...
 
 
-class MlpPolicy(ActorCriticPolicy):
+class MlpPolicy(PlainPolicy):
     """Stable-Baselines3's MLPs for actor and critic, with our distribution for the heads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """See `ActorCriticPolicy`."""
-        layers = {"net_arch": {"pi": _LAYERS, "vf": _LAYERS}, "activation_fn": torch.nn.ReLU}
+        """See `PlainPolicy`."""
+        activation = partial(torch.nn.ReLU, inplace=True)
+        layers = {"net_arch": {"pi": _LAYERS, "vf": _LAYERS}, "activation_fn": activation}
         super().__init__(*args, **(kwargs | layers))
+
+    def extract_features(self, obs: torch.Tensor, features_extractor: Any = None) -> torch.Tensor:  # type: ignore[override]
+        """[B,rows,columns] -> [B,rows*columns]."""
+        return obs.flatten(1)
 
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.action_space, spaces.MultiDiscrete)

@@ -6,6 +6,7 @@ process for every core steps faster than threads do.
 
 import multiprocessing
 import signal
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import Array
@@ -22,6 +23,8 @@ from .engine import TEAM_SIZES, split
 from .memory import Saved
 from .simulation import AgentLayout, Collected, Simulation
 from .stage import Stage
+
+_AWAKE_SECONDS = 0.005  # about as long as a CPU infers for a thousand agents
 
 Build = Callable[[Sequence[str]], Simulation]
 """Makes the simulation of arenas with these modes; a picklable function."""
@@ -186,6 +189,7 @@ class SimulationWorkers:
         answers = []
         for connection in self._connections:
             try:
+                _stay_awake(connection)
                 answer, failure = connection.recv()
             except (EOFError, OSError) as error:
                 raise self._ended(connection) from error
@@ -235,6 +239,17 @@ class _Share(NamedTuple):
         )
 
 
+def _stay_awake(connection: Connection) -> None:
+    """Look for a message until there is one or it takes long.
+
+    Between two steps of a rollout the wait is short, and to be woken from sleep, on a processor
+    that went to sleep too, costs about as much as a step's inference.
+    """
+    until = time.perf_counter() + _AWAKE_SECONDS
+    while not connection.poll() and time.perf_counter() < until:
+        pass
+
+
 def _serve(connection: Connection, build: Build, modes: Sequence[str], share: _Share) -> None:
     """Answer the parent's calls until it goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
@@ -243,6 +258,7 @@ def _serve(connection: Connection, build: Build, modes: Sequence[str], share: _S
         share.give(simulation)
         connection.send((None, None))
         while True:
+            _stay_awake(connection)
             method, arguments = connection.recv()
             connection.send((getattr(simulation, method)(*arguments), None))
     except (EOFError, BrokenPipeError, ConnectionResetError):

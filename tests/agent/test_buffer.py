@@ -83,7 +83,7 @@ def test_minibatches_are_stable_baselines() -> None:
     np.random.seed(1)  # noqa: NPY002 - what both draw from
     batches = list(ours.minibatches(8))
     for own, other in zip(batches, expected, strict=True):
-        seen = ours.observations[own.frames, own.agents]
+        seen = ours.seen(own)
         torch.testing.assert_close(seen[0], other.observations)
         torch.testing.assert_close(own.actions[0].float(), other.actions.float())
         for name in ("old_log_prob", "advantages", "returns"):
@@ -107,7 +107,7 @@ def test_pieces_cover_the_rollout_and_reach_back_over_its_beginning() -> None:
     buffer = filled(6, 4, context=5, rollouts=2)
     seen = []
     for batch in buffer.minibatches(12, length=3):
-        observations = buffer.observations[batch.frames, batch.agents]
+        observations = buffer.seen(batch)
         assert observations.shape == (8, 4, 2, 3)
         frames = observations[..., 0, 0]
         assert torch.equal(frames.diff(dim=0), torch.ones(7, 4))
@@ -116,6 +116,30 @@ def test_pieces_cover_the_rollout_and_reach_back_over_its_beginning() -> None:
         assert torch.equal(batch.age.long(), t % (n + 3))
         seen += frames[5:].flatten().tolist()
     assert sorted(seen) == sorted(100 * n + t for n in range(4) for t in range(6, 12))
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+@pytest.mark.parametrize("others", [None, torch.bfloat16])
+def test_what_was_collected_elsewhere_is_taken_over(
+    dtype: torch.dtype | None, others: torch.dtype | None
+) -> None:
+    here = DeviceRolloutBuffer(6, *SPACES, n_envs=5, context=2, dtype=dtype)
+    there = DeviceRolloutBuffer(6, *SPACES, n_envs=2, context=2, dtype=others)
+    shown = np.random.default_rng(0).normal(size=(6, 2, 2, 3)).astype(np.float32)
+    here.reset()
+    there.reset()
+    for observations in shown:
+        there.observe(observations)
+        there.record(torch.ones(2, 2), torch.ones(2), np.ones(2), np.zeros(2, np.bool_))
+    here.fill(slice(1, 3), there.rollout())
+    assert here.full
+    expected = torch.from_numpy(shown).to(others or torch.float32).to(dtype or torch.float32)
+    assert torch.equal(here.observations[2:, 1:3], expected)
+    assert not here.observations[2:, 3:].any() and not here.observations[:2].any()
+    assert (here.rewards[:, 1:3] == 1).all() and not here.rewards[:, 3:].any()
+    again = DeviceRolloutBuffer(6, *SPACES, n_envs=2, context=2, dtype=others)
+    again.restore(there.save())
+    assert torch.equal(again.observations[:2], there.observations[-2:])
 
 
 def test_a_batch_is_cut_into_whole_pieces() -> None:

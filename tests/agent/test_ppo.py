@@ -12,6 +12,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from lucy.agent.buffer import DeviceRolloutBuffer
 from lucy.agent.config import AuxiliaryConfig, LearnerConfig
 from lucy.agent.ppo import AuxPPO, NonFiniteLossError
 
@@ -101,6 +102,25 @@ def test_bf16_learns_the_identity_too() -> None:
     model.learn(4000, log_interval=None)  # type: ignore[arg-type]
     actions, _ = model.predict(np.eye(4, dtype=np.float32), deterministic=True)
     assert actions[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_bf16_acts_with_the_newest_weights() -> None:
+    """Casts of weights are kept over a rollout, and not beyond."""
+    model = learn(AuxPPO, 4 * 64, learner=LearnerConfig(precision="bf16"))
+    buffer = model.rollout_buffer
+    assert isinstance(buffer, DeviceRolloutBuffer)
+    assert buffer.observations.dtype == torch.bfloat16
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.add_(0.1)
+    assert model.env is not None
+    _, callback = model._setup_learn(0)
+    model.collect_rollouts(model.env, callback, buffer, model.n_steps)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        _, log_prob, _ = model.policy.evaluate_actions(
+            buffer.observations.flatten(0, 1).float(), buffer.actions.flatten(0, 1)
+        )
+    torch.testing.assert_close(buffer.log_probs.flatten(), log_prob.float(), atol=1e-2, rtol=0)
 
 
 def test_saves_and_loads_as_stable_baselines_does(tmp_path: Path) -> None:
