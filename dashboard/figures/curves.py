@@ -140,7 +140,8 @@ def curves_figure(
         annotations=titles,
         showlegend=len(runs) > 1,
         legend={"y": 1.0 + 34 / (rows * _PANEL_HEIGHT)},
-        margin={"t": 62 if len(runs) > 1 else 34},
+        # With room for the legend, so that Plotly need not draw all again to make some
+        margin={"t": 62 if len(runs) > 1 else 34, "autoexpand": False},
         uirevision=f"{section} {axis}",
         **layout,
     )

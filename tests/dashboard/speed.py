@@ -75,9 +75,13 @@ _INTERACTIONS = {
         "Runs: steps to hours": (
             "const d = drawn('#runs-figure'); label('%by hours|by steps%').click(); await until(d)"
         ),
-        "Runs: another run beside it": (
+        "Runs: another run in its place": (
             "const d = drawn('#runs-figure'); "
             "$(`.ag-row[row-index='%3|4%'] .ag-cell`).click(); await until(d)"
+        ),
+        "Runs: another run beside it": (
+            "const d = drawn('#runs-figure'); "
+            "$(`.ag-row[row-index='%5|6%'] .ag-checkbox-input`).click(); await until(d)"
         ),
     },
     "/reward": {
