@@ -54,8 +54,8 @@ def test_golden_logits(variant: str, golden, opponents: Path) -> None:
     np.testing.assert_allclose(logits, wanted.reshape(logits.shape), atol=1e-3)
 
 
-# By cars: how many steps to look at, and who drove in them, some of them. In those of 2v2
-# and 3v3 a car is demolished at the end
+# By cars: how many steps to look at, and some of those who drove in them. At the end of those of
+# 2v2 and 3v3 a car is demolished
 RECORDED = {
     2: (300, [("nexto", 0), ("necto", 1)]),
     4: (760, [("necto", 2)]),
