@@ -6,10 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from ..data.runs import RunCurves
-from .style import at, axis_title, colour, columns, dash, figure, note, panel, rgba, title
+from .style import Figure, at, axis_title, colour, columns, dash, figure, note, panel, rgba, title
 
 Axis = Literal["steps", "hours"]
 
@@ -99,7 +98,7 @@ def curves_figure(
     axis: Axis = "steps",
     smoothing: int = 0,
     bands: bool = False,
-) -> go.Figure:
+) -> Figure:
     """The panels of a section, a line a run.
 
     Args:

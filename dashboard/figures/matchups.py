@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale
 from ...sim.constants import BACK_WALL_Y, CORNER_CUT, SIDE_WALL_X
 from ..data.bots import bot_label
-from .style import at, axis_title, columns, figure, note, panel, rgba, title
+from .style import Figure, at, axis_title, columns, figure, note, panel, rgba, title
 from .timeline import clock
 
 _CELL = 44  # pixels
@@ -22,7 +21,7 @@ _LETTER = 6.5  # pixels of a tick's label
 _MATRIX = 470  # pixels that its columns share
 
 
-def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
+def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> Figure:
     """The share of goals that the bot of a row scored against that of a column.
 
     Args:
@@ -81,7 +80,7 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
     )
 
 
-def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> go.Figure:
+def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> Figure:
     """Each game's goals, the first bot's up and the second's down.
 
     Beyond 150 games a bar is the mean of several that were played one after another.
@@ -118,7 +117,7 @@ def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> go.Figure:
     )
 
 
-def goals_figure(goals: pd.DataFrame, pair: tuple[str, str], seconds: float) -> go.Figure:
+def goals_figure(goals: pd.DataFrame, pair: tuple[str, str], seconds: float) -> Figure:
     """When in their games the two bots score, and how fast the ball is then."""
     if goals.empty:
         return note("No goal in these games", 260)
@@ -173,7 +172,7 @@ def goals_figure(goals: pd.DataFrame, pair: tuple[str, str], seconds: float) -> 
     )
 
 
-def places_figure(maps: Sequence[tuple[str, np.ndarray, np.ndarray | None]]) -> go.Figure:
+def places_figure(maps: Sequence[tuple[str, np.ndarray, np.ndarray | None]]) -> Figure:
     """Where things were: seen from above, the bot that is meant attacking to the right.
 
     Args:
@@ -251,7 +250,7 @@ def _map(shares: np.ndarray, origins: np.ndarray | None, colours: Any) -> list[d
     return traces
 
 
-def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> go.Figure:
+def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> Figure:
     """Ratings with their intervals of two sigma, the best on top."""
     newest = ratings.set_index("bot")
     shown = [bot for bot in bots if bot in newest.index][:_MOST_BOTS][::-1]

@@ -5,10 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale
-from .style import axis_title, colour, dash, figure, filling, note, rgba
+from .style import Figure, axis_title, colour, dash, figure, filling, note, rgba
 
 Statistic = Literal["share", "mean", "spread", "value", "fired"]
 
@@ -24,7 +23,7 @@ _AMOUNTS = {"zeroline": True, "zerolinecolor": MUTED, "showgrid": True}
 _NAMES = {"showgrid": False, "automargin": True}
 
 
-def shares_figure(statistics: pd.DataFrame, statistic: str = "share") -> go.Figure:
+def shares_figure(statistics: pd.DataFrame, statistic: str = "share") -> Figure:
     """A reward's components over a training.
 
     Args:
@@ -83,7 +82,7 @@ def _line(
     }
 
 
-def balance_figure(table: pd.DataFrame) -> go.Figure:
+def balance_figure(table: pd.DataFrame) -> Figure:
     """Gains and losses of each component, and what is paid after team spirit.
 
     Args:
@@ -126,7 +125,7 @@ def balance_figure(table: pd.DataFrame) -> go.Figure:
     )
 
 
-def correlation_figure(correlations: pd.DataFrame) -> go.Figure:
+def correlation_figure(correlations: pd.DataFrame) -> Figure:
     """Which components pay at the same moments.
 
     Args:
@@ -158,7 +157,7 @@ def correlation_figure(correlations: pd.DataFrame) -> go.Figure:
     )
 
 
-def sides_figure(names: list[str], sides: Sequence[tuple[str, np.ndarray]]) -> go.Figure:
+def sides_figure(names: list[str], sides: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """What two sides earned from each component, next to each other.
 
     Args:

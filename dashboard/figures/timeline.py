@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import plotly.graph_objects as go
 
 from ...rewards.drawing import MUTED, TEAM_COLOURS
 from ..data.events import Event
-from .style import at, axis_title, colour, dash, figure, filling, panel, rgba
+from .style import Figure, at, axis_title, colour, dash, figure, filling, panel, rgba
 
 Style = Literal["rate", "sum"]
 
@@ -42,7 +41,7 @@ def timeline_figure(
     events: Sequence[Event],
     car: int,
     style: Style = "rate",
-) -> go.Figure:
+) -> Figure:
     """A strip of events above what each component paid.
 
     Args:

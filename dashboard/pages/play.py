@@ -4,7 +4,6 @@ from typing import Any, get_args
 
 import dash_mantine_components as dmc
 import numpy as np
-import plotly.graph_objects as go
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from flask import Response
@@ -15,7 +14,7 @@ from ..data.errors import DataError
 from ..data.recordings import Game, pack
 from ..data.sources import Sources
 from ..data.specs import DEFAULT
-from ..figures.style import note
+from ..figures.style import Figure, note
 from ..figures.timeline import Style, timeline_figure
 from ..parts import (
     MOST_LISTED,
@@ -346,10 +345,11 @@ def _paid(
 
 def _timeline(
     sources: Sources, game: Game, spec: str, player: str, amount: str, style: str, steps: int
-) -> go.Figure:
+) -> Figure:
     car = _car(game, player)
     names, paid = _paid(sources, game, spec, car, amount, steps)
     chosen = "sum" if style == "sum" else "rate"
     figure = timeline_figure(names, paid, game.step_seconds, game.events, car, chosen)
     # A zoom is of this game
-    return figure.update_layout(uirevision=f"{_address(game)} {spec} {chosen}")
+    figure["layout"]["uirevision"] = f"{_address(game)} {spec} {chosen}"
+    return figure
