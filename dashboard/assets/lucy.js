@@ -7,6 +7,31 @@ new MutationObserver(function () {
   });
 }).observe(document.documentElement, { childList: true, subtree: true });
 
+// A figure with empty panels out of the window's sight; null where all are in sight. Lines and
+// axes stay what they are, so that Plotly keeps what was zoomed and hidden in them
+function inSight(figure, above) {
+  const { height, margin, annotations } = figure.layout;
+  const plot = height - margin.t - margin.b;
+  const seen = (low, high) =>
+    above + margin.t + (1 - high) * plot < window.innerHeight &&
+    above + margin.t + (1 - low) * plot > 0;
+  const hidden = Object.entries(figure.layout).filter(
+    ([name, { domain }]) => name.startsWith("yaxis") && domain && !seen(...domain)
+  );
+  if (!hidden.length) return null;
+  const layout = { ...figure.layout, annotations: annotations.filter(({ y }) => seen(y, y)) };
+  const lines = new Set();
+  hidden.forEach(([name, axis]) => {
+    const across = name.replace("y", "x");
+    layout[name] = { ...axis, visible: false };
+    layout[across] = { ...layout[across], visible: false };
+    lines.add(name.replace("axis", ""));
+  });
+  const nothing = { x: [null], y: [null] };
+  const data = figure.data.map((line) => (lines.has(line.yaxis) ? { ...line, ...nothing } : line));
+  return { data, layout };
+}
+
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.lucy = {
   // The table says what is chosen when it is drawn, too: as the page's own ids, or in its order
@@ -33,5 +58,15 @@ window.dash_clientside.lucy = {
       window.history.state, "", window.location.pathname + (text ? "?" + text : "")
     );
     return window.dash_clientside.no_update;
+  },
+  // Plotly takes the longer the more panels there are, so that the others wait
+  drawInSightFirst: async function (figure) {
+    const { id } = window.dash_clientside.callback_context.outputs_list;
+    const part = inSight(figure, document.getElementById(id).getBoundingClientRect().top);
+    if (part) {
+      window.dash_clientside.set_props(id, { figure: part });
+      await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+    }
+    return figure;
   },
 };

@@ -47,7 +47,7 @@ _NAMES = {
     "/play": "Play, six cars",
     "/matchups": "Matchups, a pairing of 1 700 games open",
 }
-_HELP = """
+_HELP = r"""
 const $ = (selector) => document.querySelector(selector);
 const label = (text) =>
   [...document.querySelectorAll('label')].find((l) => l.innerText.trim() === text);
@@ -63,8 +63,17 @@ const drawn = (selector) => {
   const before = plot(selector);
   return () => plot(selector) && plot(selector) !== before;
 };
+const whole = (selector) =>
+  Object.entries($(selector + ' .js-plotly-plot')._fullLayout).every(
+    ([name, axis]) => !/^yaxis\d*$/.test(name) || axis.visible
+  );
 const table = () => $('#matchups-league .ag-center-cols-container')?.innerText;
-const shown = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+// At the end of the frame in which `until` saw it, before anything that waits for that frame
+const shown = () => new Promise((done) => {
+  const channel = new MessageChannel();
+  channel.port1.onmessage = done;
+  channel.port2.postMessage(null);
+});
 """
 # What is done, and what then must have happened
 _INTERACTIONS = {
@@ -82,6 +91,11 @@ _INTERACTIONS = {
         "Runs: another run beside it": (
             "const d = drawn('#runs-figure'); "
             "$(`.ag-row[row-index='%5|6%'] .ag-checkbox-input`).click(); await until(d)"
+        ),
+        "Runs: another run beside it, to its last panel": (
+            "const d = drawn('#runs-figure'); "
+            "$(`.ag-row[row-index='%7|8%'] .ag-checkbox-input`).click(); "
+            "await until(() => d() && whole('#runs-figure'))"
         ),
     },
     "/reward": {
