@@ -7,6 +7,17 @@ new MutationObserver(function () {
   });
 }).observe(document.documentElement, { childList: true, subtree: true });
 
+// Dash hands a figure that was zoomed to Plotly once more, with the zoom as its own; Plotly would
+// then no longer know the zoom as the viewer's, and forget it when new data come
+document.addEventListener("pointerdown", function () {
+  if (!window.Plotly || window.Plotly.react.spares) return;
+  const react = window.Plotly.react;
+  window.Plotly.react = function (plot, figure) {
+    return plot.data === figure.data ? Promise.resolve(plot) : react(plot, figure);
+  };
+  window.Plotly.react.spares = true;
+}, true);
+
 // A figure with empty panels out of the window's sight; null where all are in sight. Lines and
 // axes stay what they are, so that Plotly keeps what was zoomed and hidden in them
 function inSight(figure, above) {

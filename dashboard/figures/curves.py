@@ -115,7 +115,6 @@ def curves_figure(
     rows = math.ceil(len(panels) / _COLUMNS)
     height = (1 - _BETWEEN_ROWS * (rows - 1) / rows) / rows
     across = columns(_COLUMNS, 0.06)
-    reach: Any = {"range": [0, _furthest(runs, axis)]}
     data, layout, titles = [], {}, []
     for place, one in enumerate(panels):
         row, column = divmod(place, _COLUMNS)
@@ -127,7 +126,8 @@ def curves_figure(
             place,
             across[column],
             (top - height, top),
-            reach
+            # A range of its own would be new with every iteration, and end a viewer's zoom
+            {"rangemode": "tozero"}
             | ({"matches": "x"} if place else {})
             | ({"title": axis_title(_AXIS_NAMES[axis])} if place + _COLUMNS >= len(panels) else {}),
             {"nticks": 5} | _steady(traces),
@@ -144,12 +144,6 @@ def curves_figure(
         uirevision=f"{section} {axis}",
         **layout,
     )
-
-
-def _furthest(runs: Sequence[RunCurves], axis: Axis) -> float:
-    """Where every panel ends, so that a metric which begins late stands below the others."""
-    ends: list[Any] = [table[axis].max() for run in runs for table in (run.metrics, run.ratings)]
-    return 1.02 * float(np.nanmax([1e-9, *ends]))
 
 
 def _steady(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:

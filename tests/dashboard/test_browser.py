@@ -122,6 +122,38 @@ def test_runs_are_overlaid_smoothed_linked_and_exported(
     assert len(lines) == iterations + 1 and lines[0].startswith("steps,time,hours")
 
 
+def test_what_was_zoomed_and_hidden_stays_so_when_panels_wait_out_of_sight(
+    page: Any, address: str
+) -> None:
+    page.set_viewport_size({"width": 1366, "height": 620})
+    open_page(page, f"{address}/runs?runs=1,2")
+    drawn(page, "#runs-figure")
+    plot = "document.querySelector('#runs-figure .js-plotly-plot')"
+    last = page.evaluate(f"{plot}._fullLayout._subplots.yaxis.length")
+    assert page.evaluate(f"{plot}._fullData.some((line) => line.yaxis === 'y{last}')")
+    page.locator("#runs-figure .legendtoggle").first.click()
+    hidden = f"{plot}._fullData.filter((line) => line.visible === 'legendonly').length"
+    until(page, f"{hidden} >= {last}")
+    panel = page.locator(f"#runs-figure .nsewdrag[data-subplot='x{last}y{last}']")
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 70, steps=4)
+    page.mouse.up()
+    axis = f"{plot}._fullLayout.yaxis{last}"
+    until(page, f"!{axis}.autorange && {axis}.range[0] !== 0")
+    before = page.evaluate(f"[{axis}.range, {hidden}]")
+    page.evaluate(
+        "scrollTo(0, 0); window.seen = [];"
+        f"{plot}.on('plotly_afterplot', () => seen.push({axis}.visible));"
+        "document.querySelector('#runs-smoothing [role=slider]').focus({ preventScroll: true })"
+    )
+    page.keyboard.press("ArrowRight")
+    until(page, "seen.at(-1) === true && seen.includes(false)")
+    assert page.evaluate(f"[{axis}.range, {hidden}]") == before
+
+
 def test_a_live_run_moves_by_itself(page: Any, own_world: World) -> None:
     nothing = {"a": ComponentStatistics(0.1, 0.1, 1.0, 5, 0, 0.1)}
     with Store.open(own_world.store) as store, served(own_world) as url:
