@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,9 @@ _REQUIREMENTS = (
     "rlgym-learn-algos[wandb]==0.2.6",  # imports wandb even where it logs nowhere
     "rlgym[rl-sim]==2.0.1",
     "numpy>=1.26,<2",
+    "numba",  # which Lucy's task imports
 )
+_TASK = (Path(__file__).parent, Path(__file__).parent.with_name("sim"))  # packages
 _READY = "ready.txt"  # written last: an environment without it is made again
 
 
@@ -67,6 +70,15 @@ def _run(command: Sequence[str], folder: Path) -> None:
         )
 
 
+def _copy_task(folder: Path) -> Path:
+    """Put what Lucy's task consists of where another environment can import it."""
+    for package in _TASK:
+        shutil.copytree(
+            package, folder / "lucy" / package.name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return folder
+
+
 class Peer:
     """A process that trains with rlgym-learn, an iteration at a time, and waits in between."""
 
@@ -83,8 +95,10 @@ class Peer:
         """
         self._log = folder / "rlgym-learn.log"
         script = Path(__file__).with_name("rlgym_learn_peer.py")
-        # As here: threads that spin while they wait take the cores from the environments
-        environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": ""}
+        environment = os.environ | {
+            "OMP_WAIT_POLICY": "PASSIVE",  # as here: spinning threads take the environments' cores
+            "PYTHONPATH": str(_copy_task(folder)),
+        }
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [str(python), str(script), json.dumps(settings)],

@@ -21,7 +21,7 @@ from ..sim.observations import OBSERVATIONS, Observation
 from ..sim.resets import weighted_mix
 from ..sim.state import GameStates, select
 from .reward_twin import TwinReward
-from .rlgym_runner import RESET_MIX
+from .rlgym_v2 import RESET_MIX
 
 _STEPS = 24  # recorded steps that a round goes over
 _CHUNK = 16  # arenas that the environment steps in one call

@@ -1,12 +1,13 @@
 """The training benchmark's peer: rlgym-learn on 2v2, told from outside when to go on.
 
-Runs in an environment of its own, with nothing of Lucy's: only the standard library, RLGym
-and rlgym-learn. The parent writes a line for each iteration that it wants and gets one line of
-JSON back; between them the learner waits. Settings come as JSON in the first argument.
+Runs in an environment of its own, with RLGym and rlgym-learn. The parent writes a line for each
+iteration that it wants and gets one line of JSON back; between them the learner waits. Settings
+come as JSON in the first argument.
 
-The work is set up as rlgym-learn's own speed test has it: two light rewards, RLGym's default
-observation, kickoffs, the 90 lookup actions. What is not: two cars a side, and observations
-filled up with zeros to Lucy's size.
+The environment is one of two. "lucy" is Lucy's whole task: the observation, the reward and the
+episodes that Lucy trains on beside it. "light" is as rlgym-learn's own speed test has it: two
+light rewards, RLGym's default observation, kickoffs; what is not: two cars a side, and
+observations filled up with zeros to Lucy's size. Both have the 90 lookup actions.
 """
 
 # pyright: reportMissingImports=false
@@ -78,7 +79,7 @@ class VelocityPlayerToBall(RewardFunction):
         return rewards
 
 
-def make_env() -> RLGym:
+def make_light_env() -> RLGym:
     """2v2 from kickoffs."""
     return RLGym(
         state_mutator=MutatorSequence(FixedTeamSizeMutator(TEAM_SIZE, TEAM_SIZE), KickoffMutator()),
@@ -95,8 +96,8 @@ def make_coordinator(settings: dict[str, Any]) -> tuple[Any, Any]:
     """rlgym-learn's coordinator with its environments, and its PPO.
 
     Args:
-        settings: `processes`, `batch`, `minibatches`, `layers`, `learning_rate`, `gamma`,
-            `seed`.
+        settings: `task`, `processes`, `batch`, `minibatches`, `layers`, `learning_rate`,
+            `gamma`, `seed`.
     """
     from rlgym_learn import (
         BaseConfigModel,
@@ -119,6 +120,10 @@ def make_coordinator(settings: dict[str, Any]) -> tuple[Any, Any]:
         PPOLearnerConfigModel,
     )
 
+    if settings["task"] == "lucy":
+        from lucy.benchmarks.rlgym_learn_task import make_lucy_env as make_env
+    else:
+        make_env = make_light_env
     batch, layers = settings["batch"], tuple(settings["layers"])
 
     def array(kind: type, size: int) -> Any:

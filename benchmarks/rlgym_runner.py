@@ -10,9 +10,8 @@ import numpy as np
 
 from ..sim.actions import ACTION_TABLES
 from ..sim.resets import weighted_mix
-from .rlgym_v2 import make_env
+from .rlgym_v2 import RESET_MIX, make_env
 
-RESET_MIX = {"kickoff": 0.2, "kickoff_like": 0.2, "random": 0.5, "goalie": 0.1}
 N_BATCHES = 64  # of random actions, which every variant plays over and over
 _WARM_UP = 1.0  # s
 

@@ -36,7 +36,7 @@ from rlgym.rocket_league.reward_functions import CombinedReward
 from rlgym.rocket_league.sim import RocketSimEngine
 from rlgym.rocket_league.state_mutators import FixedTeamSizeMutator, MutatorSequence
 
-from ..sim.actions import ACTION_TABLES
+from ..sim.actions import ACTION_TABLES, ActionTable
 from ..sim.constants import (
     BACK_NET_Y,
     BALL_MAX_SPEED,
@@ -53,6 +53,7 @@ Agents = list[str]
 SharedInfo = dict[str, Any]
 Floats = dict[str, float]
 
+RESET_MIX = {"kickoff": 0.2, "kickoff_like": 0.2, "random": 0.5, "goalie": 0.1}
 ACTION_STACK = 5
 GOAL_DEPTH = 880.0
 ORANGE_GOAL = np.array([0.0, BACK_NET_Y, GOAL_BACK_Z], np.float32)
@@ -65,6 +66,8 @@ def make_env(
     seed: int,
     timeout: float = 300.0,
     no_touch_timeout: float = 45.0,
+    observation: "LucyObs | None" = None,
+    action: "TableAction | None" = None,
 ) -> RLGym:
     """Lucy's task as an RLGym v2 environment.
 
@@ -74,17 +77,16 @@ def make_env(
         seed: of the resets.
         timeout: s of play after which an episode is truncated.
         no_touch_timeout: s without a ball touch after which it is.
-
-    Returns:
-        The environment; actions are [5] integers an agent, as in the "kbm" table.
+        observation: of the cars; default rows of 64 columns.
+        action: what the agents choose from; default the "kbm" table, [5] integers an agent.
     """
     engine = RocketSimEngine(rlbot_delay=False)
     return RLGym(
         state_mutator=MutatorSequence(
             FixedTeamSizeMutator(team_size, team_size), LucyReset(resets, seed)
         ),
-        obs_builder=LucyObs(),
-        action_parser=RepeatAction(KbmAction(), repeats=TICK_SKIP),
+        obs_builder=observation or LucyObs(),
+        action_parser=RepeatAction(action or TableAction(ACTION_TABLES["kbm"]), repeats=TICK_SKIP),
         reward_fn=lucy_reward(),
         transition_engine=engine,
         termination_cond=GoalCondition(),
@@ -156,16 +158,15 @@ class CarCounters(SharedInfoProvider[str, GameState]):
         return shared_info
 
 
-class KbmAction(ActionParser[str, np.ndarray, np.ndarray, GameState, tuple[str, list[int]]]):
-    """Keyboard actions; keeps the latest five in `shared_info["latest_actions"]`."""
+class TableAction(ActionParser[str, np.ndarray, np.ndarray, GameState, tuple[str, Any]]):
+    """Discrete actions; keeps the latest five in `shared_info["latest_actions"]`."""
 
-    def __init__(self) -> None:
-        kbm = ACTION_TABLES["kbm"]
-        self._choices = kbm.nvec.tolist()
-        self._controls = kbm.controls.reshape(*self._choices, 8)
+    def __init__(self, table: ActionTable) -> None:
+        self._choices = table.nvec.tolist()
+        self._controls = table.controls.reshape(*self._choices, 8)
         self._latest: dict[str, np.ndarray] = {}
 
-    def get_action_space(self, agent: str) -> tuple[str, list[int]]:
+    def get_action_space(self, agent: str) -> tuple[str, Any]:
         """The choices of each head."""
         return "multi-discrete", self._choices
 
@@ -186,7 +187,7 @@ class KbmAction(ActionParser[str, np.ndarray, np.ndarray, GameState, tuple[str, 
         return controls
 
 
-class LucyObs(ObsBuilder[str, np.ndarray, GameState, tuple[str, tuple[int, int]]]):
+class LucyObs(ObsBuilder[str, np.ndarray, GameState, tuple[str, Any]]):
     """The observation of `lucy.sim.observations`, with a row for each car there is."""
 
     _COLUMNS = 64
@@ -199,7 +200,7 @@ class LucyObs(ObsBuilder[str, np.ndarray, GameState, tuple[str, tuple[int, int]]
     def __init__(self) -> None:
         self._flags: dict[str, np.ndarray] = {}
 
-    def get_obs_space(self, agent: str) -> tuple[str, tuple[int, int]]:
+    def get_obs_space(self, agent: str) -> tuple[str, Any]:
         """The rows of the query, the ball and the cars; 64 columns."""
         return "real", (2 + len(self._flags), self._COLUMNS)
 

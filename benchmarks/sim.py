@@ -23,7 +23,8 @@ from ..rewards.spec import load_spec
 from ..sim.engine import TEAM_SIZES, ArenaPool
 from ..sim.simulation import Simulation
 from ..sim.vec_env import RocketLeagueVecEnv
-from .rlgym_runner import N_BATCHES, RESET_MIX, RlgymProcesses, RlgymRunner, random_actions
+from .rlgym_runner import N_BATCHES, RlgymProcesses, RlgymRunner, random_actions
+from .rlgym_v2 import RESET_MIX
 
 RAW, ENVIRONMENT = "RocketSim raw", "Lucy environment"
 RLGYM = "RLGym v2, 1 process"

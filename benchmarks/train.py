@@ -1,9 +1,10 @@
 """`lucy bench train`: phases and steps/s of training, beside rlgym-learn on the same work.
 
 The work both do: 2v2, actor and critic three layers of 256, observations of 384 numbers, the 90
-lookup actions, one epoch over one batch of 50 000. Variants take turns, an iteration each, over
-several rounds, so that a machine that slows down slows them all; ratios are taken within a
-round.
+lookup actions, one epoch over one batch of 50 000. rlgym-learn does it twice: on Lucy's task,
+with its observation, reward and episodes, and on a light one, as its own speed test has it.
+Variants take turns, an iteration each, over several rounds, so that a machine that slows down
+slows them all; ratios are taken within a round.
 """
 
 import contextlib
@@ -30,17 +31,20 @@ from ..agent.policy import PlainPolicy
 from ..agent.ppo import AuxPPO
 from ..sim.vec_env import RocketLeagueVecEnv
 from .peer_environment import Peer, install
-from .rlgym_runner import RESET_MIX
+from .rlgym_learn_task import NO_TOUCH_TIMEOUT, TIMEOUT
+from .rlgym_v2 import RESET_MIX
 from .sim import Figure
 
 PEER = "rlgym-learn"
+LIGHT_PEER = "rlgym-learn, light task"
+_PEERS = (PEER, LIGHT_PEER)
 PHASES = ("environment", "inference", "gae", "update")
 
 _BATCH = 50_000
 _ARENAS = 250  # of 4 cars: among 50, 125 and 250 ours was fastest with these
 _LAYERS = [256, 256, 256]
 _LEARNING_RATE, _GAMMA = 3e-4, 0.99
-_PEER_PROCESSES_A_CORE = 4  # with so many rlgym-learn was fastest on two cores
+_PEER_PROCESSES_A_CORE = {"lucy": 2, "light": 4}  # rlgym-learn's fastest, of 1, 2 and 4
 
 Progress = Callable[[float], None]
 """Told from time to time how much is done, 0..1."""
@@ -54,7 +58,7 @@ class Row:
     overall: Figure  # agent-steps/s
     collected: Figure  # while collecting
     shares: dict[str, float]  # phase -> median share of an iteration's time
-    ratio: Figure | None  # of the overall rate to rlgym-learn's, where that ran
+    ratios: dict[str, Figure]  # of the overall rate to each peer's, where they ran
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,8 @@ def run(
     with contextlib.ExitStack() as stack:
         trainers = _trainers(stack, preset, workers, device, arenas, batch, seed)
         if python is not None:
-            trainers[PEER] = _peer(stack, python, cores, batch, seed)
+            for name, task in ((PEER, "lucy"), (LIGHT_PEER, "light")):
+                trainers[name] = _peer(stack, python, task, cores, batch, seed)
         measured: list[dict[str, Iteration]] = []
         for index in range(rounds):
             measured.append(dict(_one_round(trainers, first=index)))
@@ -204,7 +209,7 @@ def print_result(console: Console, result: TrainResult) -> None:
         title=f"2v2, MLP 3 x 256, one epoch of a batch of {result.batch:,}; {result.cores} cores, "
         f"learner on {result.device}: medians of {result.rounds} rounds"
     )
-    columns = ("", "steps/s", "collected", "env", "infer", "gae", "update", "/ peer")
+    columns = ("", "steps/s", "collected", "env", "infer", "gae", "update", "/ peer", "/ light")
     for column in columns:
         table.add_column(column, justify="right" if column else "left")
     for row in result.rows:
@@ -213,7 +218,7 @@ def print_result(console: Console, result: TrainResult) -> None:
             f"{row.overall.median:,.0f}",
             f"{row.collected.median:,.0f}",
             *(f"{row.shares[phase]:.0%}" if phase in row.shares else "-" for phase in PHASES),
-            f"{row.ratio.median:.1f}" if row.ratio else "",
+            *(f"{row.ratios[peer].median:.1f}" if row.ratios else "" for peer in _PEERS),
         )
     console.print(table)
 
@@ -234,8 +239,8 @@ def mlp_config(precision: str, arenas: int, batch: int, seed: int) -> TrainConfi
         "environment.reward": "lucy-skg",
         "environment.action_table": "lookup",
         "environment.resets": RESET_MIX,
-        "environment.timeout": 300.0,
-        "environment.no_touch_timeout": 30.0,
+        "environment.timeout": TIMEOUT,
+        "environment.no_touch_timeout": NO_TOUCH_TIMEOUT,
         "ppo.n_steps": batch // (4 * arenas),
         "ppo.batch_size": batch,
         "ppo.n_epochs": 1,
@@ -293,10 +298,11 @@ def _closed_with(stack: contextlib.ExitStack, model: AuxPPO) -> LucyTrainer:
 
 
 def _peer(
-    stack: contextlib.ExitStack, python: Path, cores: int, batch: int, seed: int
+    stack: contextlib.ExitStack, python: Path, task: str, cores: int, batch: int, seed: int
 ) -> PeerTrainer:
     settings = {
-        "processes": _PEER_PROCESSES_A_CORE * cores,
+        "task": task,
+        "processes": _PEER_PROCESSES_A_CORE[task] * cores,
         "batch": batch,
         "minibatches": 1,
         "layers": _LAYERS,
@@ -320,17 +326,22 @@ def _one_round(trainers: Mapping[str, Trainer], first: int) -> Iterator[tuple[st
 
 def _row(name: str, rounds: list[dict[str, Iteration]]) -> Row:
     own = [r[name] for r in rounds]
-    rates = [i.steps / i.seconds for i in own]
     shares = {
         phase: float(np.median([i.phases[phase] / i.seconds for i in own]))
         for phase in PHASES
         if phase in own[0].phases
     }
-    ratio = None
-    if PEER in rounds[0]:
-        peers = [r[PEER].steps / r[PEER].seconds for r in rounds]
-        ratio = _figure([rate / peer for rate, peer in zip(rates, peers, strict=True)])
-    return Row(name, _figure(rates), _figure([i.steps / i.collect for i in own]), shares, ratio)
+    ratios = {
+        peer: _figure([_rate(r[name]) / _rate(r[peer]) for r in rounds])
+        for peer in _PEERS
+        if peer in rounds[0]
+    }
+    collected = _figure([i.steps / i.collect for i in own])
+    return Row(name, _figure([_rate(i) for i in own]), collected, shares, ratios)
+
+
+def _rate(iteration: Iteration) -> float:
+    return iteration.steps / iteration.seconds
 
 
 def _figure(values: list[float]) -> Figure:

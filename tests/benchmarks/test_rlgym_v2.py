@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lucy.benchmarks.rlgym_learn_task import N_FEATURES, make_lucy_env
 from lucy.benchmarks.rlgym_v2 import make_env
 from lucy.rewards.function import RewardFunction
 from lucy.rewards.spec import load_spec
@@ -114,3 +115,15 @@ def test_observations_agree(episode) -> None:
 def test_pay_and_ends_agree(episode, name: str) -> None:
     ours, theirs = (side[name] for side in episode)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+
+
+def test_rlgym_learn_gets_vectors_and_gives_one_choice() -> None:
+    env = make_lucy_env()
+    observations = env.reset()
+    agent = next(iter(observations))
+    assert env.action_space(agent) == ("discrete", 90)
+    actions = {name: np.array([89]) for name in observations}
+    for _ in range(3):
+        observations, rewards, _, _ = env.step(actions)
+        assert len(observations) == len(rewards) == 2 * TEAM_SIZE
+        assert {rows.shape for rows in observations.values()} == {(N_FEATURES,)}

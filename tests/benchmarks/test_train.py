@@ -39,7 +39,8 @@ def test_every_variant_is_measured_beside_the_peer(
     monkeypatch.setattr(train, "install", lambda folder: Path(sys.executable))
     result = train.run(workers=2, rounds=2, peer_folder=tmp_path, arenas=2, batch=64)
     ours = ["MLP, float32", "MLP, bf16", "MLP, bf16, 2 workers"]
-    assert [row.name for row in result.rows] == [*ours, train.PEER]
+    peers = [train.PEER, train.LIGHT_PEER]
+    assert [row.name for row in result.rows] == [*ours, *peers]
     for row in result.rows:
         assert 0 < row.overall.low <= row.overall.median <= row.overall.high
         assert row.collected.median > row.overall.median
@@ -48,11 +49,11 @@ def test_every_variant_is_measured_beside_the_peer(
     for row in result.rows[:2]:
         assert 0.8 < sum(row.shares.values()) <= 1
     for row in result.rows:
-        assert row.ratio is not None
+        assert list(row.ratios) == peers
     peer = result.rows[3]
     assert (peer.overall.median, peer.collected.median) == (30, 45)
     assert peer.shares == pytest.approx({"update": 1 / 3})
-    assert peer.ratio is not None and peer.ratio.median == 1
+    assert peer.ratios[train.PEER].median == 1
     assert json.loads(json.dumps(dataclasses.asdict(result)))["rounds"] == 2
     console = Console(file=io.StringIO(), width=100)
     train.print_result(console, result)
