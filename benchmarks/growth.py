@@ -27,7 +27,7 @@ from .sim import Figure
 ARENAS = (16, 64, 256, 1024, 4096)
 WINDOWS = (5, 10, 20, 40, 80)
 
-_SLICE = 1024  # agent-steps of one variant before the next has its turn, at least one step
+_WARM_UP = 2  # rollouts, in which episodes spread out: at first all are young
 _SEGMENTS = 32  # in a piece of reward prediction, as many as a piece of the update has
 _MEGABYTE = 1e6
 
@@ -130,20 +130,18 @@ class _Collector:
         settings = config.environment.model_copy(
             update={"arenas": arenas, "processes": min(processes, arenas)}
         )
-        steps = max(_SLICE // settings.n_agents, 2)
         config = config.model_copy(
             update={
                 "environment": settings,
-                "ppo": config.ppo.model_copy(
-                    update={"n_steps": steps, "batch_size": settings.n_agents}
-                ),
+                "ppo": config.ppo.model_copy(update={"batch_size": settings.n_agents}),
                 "auxiliary": AuxiliaryConfig.model_validate({}),
             }
         )
         self.arenas, self.processes = arenas, min(processes, arenas)
         self._model = build_model(config, build_env(settings, config.seed), torch.device("cpu"))
         self._callback = _start(self._model)
-        self.collect()  # kernels are loaded, games under way
+        for _ in range(_WARM_UP):
+            self.collect()
         self.megabytes = (_memory() - before) / _MEGABYTE
 
     def collect(self) -> tuple[float, float]:
