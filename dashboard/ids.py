@@ -15,7 +15,6 @@ class RunsPage:
     GRID = "runs-grid"
     CHOSEN = "runs-chosen"
     HEADER = "runs-header"
-    CURVES = "runs-curves"
     FIGURE = "runs-figure"
     SECTION = "runs-section"
     AXIS = "runs-axis"

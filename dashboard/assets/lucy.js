@@ -7,41 +7,56 @@ new MutationObserver(function () {
   });
 }).observe(document.documentElement, { childList: true, subtree: true });
 
-// Dash hands a figure that was zoomed to Plotly once more, with the zoom as its own; Plotly would
-// then no longer know the zoom as the viewer's, and forget it when new data come
-document.addEventListener("pointerdown", function () {
-  if (!window.Plotly || window.Plotly.react.spares) return;
-  const react = window.Plotly.react;
-  window.Plotly.react = function (plot, figure) {
-    return plot.data === figure.data ? Promise.resolve(plot) : react(plot, figure);
-  };
-  window.Plotly.react.spares = true;
-}, true);
-
-// A figure with empty panels out of the window's sight; null where all are in sight. Lines and
-// axes stay what they are, so that Plotly keeps what was zoomed and hidden in them
-function inSight(figure, above) {
-  const { height, margin, annotations } = figure.layout;
+// A figure with empty panels out of the window's sight; null where that is all of them or none.
+// Lines and axes stay what they are, so that Plotly keeps what was zoomed and hidden in them
+function inSight({ data, layout }, above) {
+  const { height, margin, annotations = [] } = layout;
   const plot = height - margin.t - margin.b;
   const seen = (low, high) =>
     above + margin.t + (1 - high) * plot < window.innerHeight &&
     above + margin.t + (1 - low) * plot > 0;
-  const hidden = Object.entries(figure.layout).filter(
-    ([name, { domain }]) => name.startsWith("yaxis") && domain && !seen(...domain)
+  const panels = Object.entries(layout).filter(
+    ([name, axis]) => name.startsWith("yaxis") && axis.domain
   );
-  if (!hidden.length) return null;
-  const layout = { ...figure.layout, annotations: annotations.filter(({ y }) => seen(y, y)) };
+  const hidden = panels.filter(([, axis]) => !seen(...axis.domain));
+  if (!hidden.length || hidden.length === panels.length) return null;
+  const part = { ...layout, annotations: annotations.filter(({ y }) => seen(y, y)) };
   const lines = new Set();
   hidden.forEach(([name, axis]) => {
     const across = name.replace("y", "x");
-    layout[name] = { ...axis, visible: false };
-    layout[across] = { ...layout[across], visible: false };
+    part[name] = { ...axis, visible: false };
+    part[across] = { ...part[across], visible: false };
     lines.add(name.replace("axis", ""));
   });
   const nothing = { x: [null], y: [null] };
-  const data = figure.data.map((line) => (lines.has(line.yaxis) ? { ...line, ...nothing } : line));
-  return { data, layout };
+  return {
+    data: data.map((line) => (lines.has(line.yaxis) ? { ...line, ...nothing } : line)),
+    layout: part,
+  };
 }
+
+// How Dash draws a figure, from the viewer's first touch on, when Plotly is there.
+// - Dash hands a figure that was zoomed to Plotly once more, with the zoom as its own; Plotly would
+//   then no longer know the zoom as the viewer's, and forget it when new data come. What is drawn
+//   already is left alone.
+// - Plotly takes the longer the more panels there are. Those out of sight wait.
+function drawWell() {
+  if (!window.Plotly || window.Plotly.react.spares) return;
+  const draw = window.Plotly.react;
+  const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  window.Plotly.react = async function (plot, figure) {
+    if (plot.data === figure.data) return plot;
+    const part = plot.data && inSight(figure, plot.getBoundingClientRect().top);
+    if (part) {
+      await draw(plot, { ...figure, ...part });
+      await painted();
+    }
+    return draw(plot, figure);
+  };
+  window.Plotly.react.spares = true;
+}
+document.addEventListener("pointerdown", drawWell, true);
+document.addEventListener("keydown", drawWell, true);
 
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.lucy = {
@@ -69,15 +84,5 @@ window.dash_clientside.lucy = {
       window.history.state, "", window.location.pathname + (text ? "?" + text : "")
     );
     return window.dash_clientside.no_update;
-  },
-  // Plotly takes the longer the more panels there are, so that the others wait
-  drawInSightFirst: async function (figure) {
-    const { id } = window.dash_clientside.callback_context.outputs_list;
-    const part = inSight(figure, document.getElementById(id).getBoundingClientRect().top);
-    if (part) {
-      window.dash_clientside.set_props(id, { figure: part });
-      await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
-    }
-    return figure;
   },
 };

@@ -111,7 +111,7 @@ def register(app: Dash, sources: Sources) -> None:
 
     @app.callback(
         Output(_ID.HEADER, "children"),
-        Output(_ID.CURVES, "data"),
+        Output(_ID.FIGURE, "figure"),
         Input(_ID.CHOSEN, "data"),
         Input(_ID.SECTION, "value"),
         Input(_ID.AXIS, "value"),
@@ -125,13 +125,6 @@ def register(app: Dash, sources: Sources) -> None:
             return _opened(sources, parse_runs(chosen), section, axis, smoothing, bands)
         except DataError as error:
             return problem(str(error)), no_update
-
-    app.clientside_callback(
-        ClientsideFunction("lucy", "drawInSightFirst"),
-        Output(_ID.FIGURE, "figure"),
-        Input(_ID.CURVES, "data"),
-        prevent_initial_call=True,
-    )
 
     @app.callback(
         Output(_ID.DOWNLOAD, "data"),
@@ -168,7 +161,6 @@ def _layout(sources: Sources, query: Query) -> Component:
             dcc.Store(id=_ID.CHOSEN, data=",".join(map(str, runs))),
             dcc.Store(id=_ID.SHOWN, data=_token(sources, runs)),
             dcc.Store(id=_ID.LIST_SHOWN, data=_list_token(rows)),
-            dcc.Store(id=_ID.CURVES),
             dcc.Download(id=_ID.DOWNLOAD),
             *kept(_PAGE, _SETTINGS),
             card(_grid(rows, runs), mb="md"),
