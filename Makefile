@@ -13,7 +13,7 @@ demo: $(BIN)/lucy
 	$(BIN)/lucy demo
 
 test: $(BIN)/lucy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(BIN)/lucy
 	$(BIN)/ruff check .

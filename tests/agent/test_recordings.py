@@ -116,8 +116,9 @@ def test_files_folders_and_patterns_are_found(tmp_path: Path) -> None:
 
 @needs_replays
 def test_import_command_skips_what_it_cannot_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # or a long path would be broken
     (tmp_path / "bad[1].replay").write_bytes(SHORT.read_bytes()[:9999])
     status, out, err = lucy(
         capsys, "replays", "import", str(tmp_path), str(SHORT), "-o", str(tmp_path / "out")
