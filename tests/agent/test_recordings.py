@@ -116,16 +116,16 @@ def test_files_folders_and_patterns_are_found(tmp_path: Path) -> None:
 
 @needs_replays
 def test_import_command_skips_what_it_cannot_read(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "400")  # or a long path would be broken
     (tmp_path / "bad[1].replay").write_bytes(SHORT.read_bytes()[:9999])
     status, out, err = lucy(
         capsys, "replays", "import", str(tmp_path), str(SHORT), "-o", str(tmp_path / "out")
     )
     assert (status, err) == (0, "")
     assert "Skipped" in out
-    assert "bad[1].replay: the parser cannot read it" in out
+    # A long path is broken anywhere
+    assert "bad[1].replay:theparsercannotreadit" in out.replace(" ", "")
     assert "alec & barnabas_ 0:3 No & Killer instinct" in out
     assert "1 of 2 replays imported into" in out
     status, _, err = lucy(capsys, "replays", "import", str(tmp_path), "-o", str(tmp_path / "out"))
