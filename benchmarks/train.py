@@ -211,7 +211,8 @@ def print_result(console: Console, result: TrainResult) -> None:
     )
     columns = ("", "steps/s", "collected", "env", "infer", "gae", "update", "/ peer", "/ light")
     for column in columns:
-        table.add_column(column, justify="right" if column else "left")
+        name = {} if column else {"min_width": len(PEER)}
+        table.add_column(column, justify="right" if column else "left", **name)
     for row in result.rows:
         table.add_row(
             row.name,

@@ -20,7 +20,10 @@ function inSight({ data, layout }, above) {
   );
   const hidden = panels.filter(([, axis]) => !seen(...axis.domain));
   if (!hidden.length || hidden.length === panels.length) return null;
-  const part = { ...layout, annotations: annotations.filter(({ y }) => seen(y, y)) };
+  const part = {
+    ...layout,
+    annotations: annotations.filter(({ y, yref }) => yref !== "paper" || seen(y, y)),
+  };
   const lines = new Set();
   hidden.forEach(([name, axis]) => {
     const across = name.replace("y", "x");
@@ -40,9 +43,10 @@ function inSight({ data, layout }, above) {
 //   then no longer know the zoom as the viewer's, and forget it when new data come. What is drawn
 //   already is left alone.
 // - Plotly takes the longer the more panels there are. Those out of sight wait.
+let draw; // Plotly's own way
 function drawWell() {
-  if (!window.Plotly || window.Plotly.react.spares) return;
-  const draw = window.Plotly.react;
+  if (draw || !window.Plotly) return;
+  draw = window.Plotly.react;
   const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   window.Plotly.react = async function (plot, figure) {
     if (plot.data === figure.data) return plot;
@@ -53,7 +57,6 @@ function drawWell() {
     }
     return draw(plot, figure);
   };
-  window.Plotly.react.spares = true;
 }
 document.addEventListener("pointerdown", drawWell, true);
 document.addEventListener("keydown", drawWell, true);
