@@ -27,6 +27,7 @@ from .sim import Figure
 ARENAS = (16, 64, 256, 1024, 4096)
 WINDOWS = (5, 10, 20, 40, 80)
 
+_STEPS = 64  # of a rollout: as many as lucy-cpu's, and memory for them at 4096 arenas
 _WARM_UP = 2  # rollouts, in which episodes spread out: at first all are young
 _SEGMENTS = 32  # in a piece of reward prediction, as many as a piece of the update has
 _MEGABYTE = 1e6
@@ -133,7 +134,9 @@ class _Collector:
         config = config.model_copy(
             update={
                 "environment": settings,
-                "ppo": config.ppo.model_copy(update={"batch_size": settings.n_agents}),
+                "ppo": config.ppo.model_copy(
+                    update={"n_steps": _STEPS, "batch_size": settings.n_agents}
+                ),
                 "auxiliary": AuxiliaryConfig.model_validate({}),
             }
         )

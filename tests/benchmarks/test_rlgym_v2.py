@@ -127,3 +127,5 @@ def test_rlgym_learn_gets_vectors_and_gives_one_choice() -> None:
         observations, rewards, _, _ = env.step(actions)
         assert len(observations) == len(rewards) == 2 * TEAM_SIZE
         assert {rows.shape for rows in observations.values()} == {(N_FEATURES,)}
+    latest = observations[agent].reshape(-1, 64)[0, 23:31]
+    assert latest.tolist() == ACTION_TABLES["lookup"].controls[89].tolist()

@@ -14,7 +14,9 @@ from lucy.benchmarks import train
 from lucy.benchmarks.peer_environment import Peer, PeerError, install
 
 ANSWERS = """
-import json, sys
+import json, os, sys
+from lucy.benchmarks import rlgym_learn_task
+assert rlgym_learn_task.__file__.startswith(os.getcwd()), rlgym_learn_task.__file__
 sys.stderr.write(sys.argv[1])
 print(json.dumps({"ready": True}), flush=True)
 for _ in sys.stdin:
