@@ -211,8 +211,8 @@ def print_result(console: Console, result: TrainResult) -> None:
     )
     columns = ("", "steps/s", "collected", "env", "infer", "gae", "update", "/ peer", "/ light")
     for column in columns:
-        name = {} if column else {"min_width": len(PEER)}
-        table.add_column(column, justify="right" if column else "left", **name)
+        justify, width = ("right", None) if column else ("left", len(PEER))  # names stay whole
+        table.add_column(column, justify=justify, min_width=width)
     for row in result.rows:
         table.add_row(
             row.name,
