@@ -193,6 +193,13 @@ def test_scripted_bots_are_all_there() -> None:
     assert set(SCRIPTED) == {"random", "idle", "chaser", "striker"}
 
 
+@pytest.mark.parametrize("mode", ["1v1", "2v2", "3v3"])
+def test_the_bot_that_ships_beats_the_chaser(mode: str) -> None:
+    result = play(make_bot("lucy"), make_bot("chaser"), mode=mode, games=8, seconds=90)
+    ours, theirs = result.goals
+    assert ours > 2 * theirs + 4  # in whole games she had ten times as many or more
+
+
 def test_the_shipped_bot_goes_for_the_ball() -> None:
     result = play(make_bot("lucy"), make_bot("idle"), games=4, seconds=30)
     assert result.names == ("lucy", "idle")
