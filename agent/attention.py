@@ -42,7 +42,7 @@ class _Attend(torch.autograd.Function):
         weights = query.new_empty(query.shape[0], *rows.shape[:2])
         seen = torch.empty_like(query)
         inputs = query.numpy(), rows.numpy(), padded.numpy()
-        _attend(*inputs, np.float32(scale), weights.numpy(), seen.numpy())
+        attend_kernel(*inputs, np.float32(scale), weights.numpy(), seen.numpy())
         ctx.save_for_backward(query, rows, weights)
         ctx.scale = scale
         return seen
@@ -59,7 +59,7 @@ class _Attend(torch.autograd.Function):
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _attend(query, rows, padded, scale, weights, seen):
+def attend_kernel(query, rows, padded, scale, weights, seen):
     """The forward pass; `weights` [H,B,E] receives the softmax."""
     width = query.shape[2]
     for b in range(rows.shape[0]):

@@ -24,6 +24,7 @@ from .buffer import Batch, DeviceRolloutBuffer
 from .config import AuxiliaryConfig, LearnerConfig
 from .device import autocast, kept_casts
 from .errors import LucyError
+from .fused_actor import FusedActor
 from .marks import Mark, mark, seconds_between
 from .policy import LucyPolicy
 from .replicas import Replicas
@@ -223,10 +224,11 @@ class AuxPPO(PPO):
         callback.on_rollout_start()
         cut: list[tuple[int, int, np.ndarray]] = []
         dones = np.zeros(env.num_envs, np.bool_)
+        act = self._acting()
         while not rollout_buffer.full:
             began = time.perf_counter()
             assert isinstance(self._last_obs, np.ndarray)
-            actions, log_probs = self._act(rollout_buffer.observe(self._last_obs))
+            actions, log_probs = act(rollout_buffer.observe(self._last_obs))
             chosen = rollout_buffer.fetch(actions)
             acted = time.perf_counter()
             new_obs, rewards, dones, infos = env.step(chosen)
@@ -283,6 +285,13 @@ class AuxPPO(PPO):
         self.seconds = {phase: float(np.mean([part[phase] for part in parts])) for phase in phases}
         self.seconds["collect"] = whole - self.seconds["gae"]
         self.seconds["waiting"] = whole - sum(self.seconds[phase] for phase in phases)
+
+    def _acting(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """What draws actions until the next update."""
+        float32 = self.device.type == "cpu" and self.learner.precision == "float32"
+        if float32 and type(self.policy) is LucyPolicy:  # a subclass may compute something else
+            return FusedActor(self.policy).act
+        return self._act
 
     @torch.inference_mode()
     def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,112 @@
+"""`FusedActor`: a policy's actor for small batches on a CPU.
+
+In PyTorch the fifty operators of a step's batch cost more to call than to compute.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .actor_kernel import Affine, Blocks, Embedding, Weights, choose, forward
+from .policy import LucyPolicy
+
+Logits = Callable[[np.ndarray], np.ndarray]
+"""Observations [B,rows,columns] -> unnormalised log-odds of every head's choices [B,choices]."""
+
+
+class FusedActor:
+    """The actor of a `LucyPolicy` with the weights that the policy has when this is made.
+
+    Computes in float32. What an agent gets does not depend on the others of its batch, to
+    the bit.
+    """
+
+    def __init__(self, policy: LucyPolicy) -> None:
+        """Copy the weights, from whatever device they are on."""
+        actor = policy.mlp_extractor.actor
+        self._weights = Weights(
+            _embedding(actor.embed_query),
+            _embedding(actor.embed_rows),
+            _stack([_block(block) for block in actor.blocks]),
+            _linear(policy.action_net),
+        )
+        self._choices = np.array(policy.action_dist.action_dims, np.int64)
+
+    def logits(self, observations: np.ndarray) -> np.ndarray:
+        """See `Logits`."""
+        # One type of array, as the kernel is compiled for each
+        seen = np.require(observations, np.float32, ["C", "A", "W"])
+        logits = np.empty((len(seen), self._choices.sum()), np.float32)
+        forward(self._weights, seen, logits)
+        return logits
+
+    def act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw actions, with the numbers of PyTorch's generator that the policy would draw.
+
+        Args:
+            observations: [B,rows,columns] on the CPU.
+
+        Returns:
+            Actions [B,heads] int64 and their log-probabilities [B].
+        """
+        logits = self.logits(observations.numpy())
+        drawn = torch.rand(len(logits), len(self._choices))
+        actions = torch.empty(drawn.shape, dtype=torch.int64)
+        log_probs = torch.empty(len(logits))
+        choose(logits, self._choices, drawn.numpy(), actions.numpy(), log_probs.numpy())
+        return actions, log_probs
+
+
+def logits_of(policy: LucyPolicy) -> Logits:
+    """What a policy makes of arrays, by the weights that it has now."""
+    if policy.device.type == "cpu":
+        return FusedActor(policy).logits
+
+    def logits(observations: np.ndarray) -> np.ndarray:
+        return policy.action_logits(torch.from_numpy(observations).to(policy.device)).cpu().numpy()
+
+    return logits
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.array(tensor.detach().float().cpu(), np.float32, order="C")
+
+
+def _linear(layer: Any) -> Affine:
+    return Affine(_array(layer.weight.T), _array(layer.bias))
+
+
+def _norm(layer: Any) -> Affine:
+    return Affine(_array(layer.weight), _array(layer.bias))
+
+
+def _embedding(layers: nn.Sequential) -> Embedding:
+    inner, _, outer, _, norm = layers
+    return Embedding(_linear(inner), _linear(outer), _norm(norm))
+
+
+def _block(block: Any) -> Blocks:
+    """Without the axis that counts blocks."""
+    attention, (inner, _, outer) = block.attention, block.feedforward
+    by_head = (attention.heads, attention.size, -1)
+    return Blocks(
+        _linear(attention.query),
+        _array(attention.key.weight.view(by_head)),
+        _array(attention.value.weight.view(by_head).transpose(1, 2)),
+        _array(attention.value.bias),
+        _linear(attention.output),
+        _norm(block.attention_norm),
+        _linear(inner),
+        _linear(outer),
+        _norm(block.feedforward_norm),
+    )
+
+
+def _stack(parts: list[Any]) -> Any:
+    """Equal trees of arrays as one, whose arrays have a first axis more."""
+    if isinstance(parts[0], np.ndarray):
+        return np.stack(parts)
+    return type(parts[0])(*(_stack(list(alike)) for alike in zip(*parts, strict=True)))
