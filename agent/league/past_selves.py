@@ -11,8 +11,8 @@ from torch import Tensor
 from ...sim.actions import ActionTable
 from ..checkpoint import CheckpointError, load_policy_tensors
 from ..config import LeagueConfig, NetworkConfig
+from ..fused_actor import Logits, logits_of
 from ..opponents.policy_bot import untrained_policy
-from ..policy import LucyPolicy
 from .cast import Seat
 from .results import Results, pfsp
 
@@ -60,8 +60,8 @@ class PastSelves:
         self._random, self._network, self._table = random, network, action_table
         self._device = device
         self._heads = np.cumsum(action_table.nvec)[:-1]  # where one ends and the next begins
-        self._networks: dict[str, LucyPolicy] = {}
-        self._rows: list[tuple[LucyPolicy, np.ndarray]] | None = None
+        self._networks: dict[str, Logits] = {}
+        self._rows: list[tuple[Logits, np.ndarray]] | None = None
         self._load = load
 
     def add(self, name: str, weights: Mapping[str, Tensor]) -> None:
@@ -111,9 +111,8 @@ class PastSelves:
             observations: [N,rows,64] of all agents.
             actions: [N,heads]; those of the opponents' agents are written.
         """
-        for policy, rows in self._agents():
-            seen = torch.from_numpy(observations[rows]).to(self._device)
-            logits = policy.action_logits(seen).cpu().numpy()
+        for network, rows in self._agents():
+            logits = network(observations[rows])
             # Under this noise the largest is a sample of the softmax
             noisy = np.split(logits + self._random.gumbel(size=logits.shape), self._heads, axis=1)
             actions[rows] = np.stack([head.argmax(axis=1) for head in noisy], axis=1)
@@ -172,14 +171,13 @@ class PastSelves:
             return False
         return True
 
-    def _build(self, weights: Mapping[str, Tensor], name: str) -> LucyPolicy:
+    def _build(self, weights: Mapping[str, Tensor], name: str) -> Logits:
         with torch.random.fork_rng(devices=[]):  # the weights that it begins with are replaced
             policy = untrained_policy(self._network, self._table.name)
         load_policy_tensors(policy, weights, source=name)
-        policy.set_training_mode(False)
-        return policy.to(self._device)
+        return logits_of(policy.to(self._device))
 
-    def _agents(self) -> list[tuple[LucyPolicy, np.ndarray]]:
+    def _agents(self) -> list[tuple[Logits, np.ndarray]]:
         """The agents of each opponent that plays now."""
         if self._rows is None:
             rows: dict[str, list[int]] = {}

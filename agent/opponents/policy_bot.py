@@ -5,12 +5,12 @@ from pathlib import Path
 
 import gymnasium
 import numpy as np
-import torch
 
 from ...sim.actions import ACTION_TABLES
 from ...sim.observations import ACTION_STACK, LucyObservation, Observation, observation_kind
 from .. import checkpoint
 from ..config import NetworkConfig
+from ..fused_actor import logits_of
 from ..policy import LucyPolicy
 from .network_bot import NetworkBot
 
@@ -36,15 +36,9 @@ class PolicyBot(NetworkBot):
             observation: what it sees.
             deterministic: take every head's likeliest choice instead of sampling.
         """
-        policy.set_training_mode(False)
-
-        def network(observations: np.ndarray) -> np.ndarray:
-            return (
-                policy.action_logits(torch.from_numpy(observations).to(policy.device)).cpu().numpy()
-            )
-
         sharpness = math.inf if deterministic else 1.0
-        super().__init__(name, network, observation, ACTION_TABLES[action_table], sharpness)
+        table = ACTION_TABLES[action_table]
+        super().__init__(name, logits_of(policy), observation, table, sharpness)
 
 
 def untrained_policy(
