@@ -155,7 +155,8 @@ class DeviceRolloutBuffer(RolloutBuffer):
         self.log_probs[step] = log_probs
         self.rewards[step] = rewards
         self.episode_starts[step] = starts
-        self._age = np.where(starts, 0, self._age + 1).astype(np.int32)
+        self._age += 1
+        self._age[starts] = 0
         self.age[step] = self._age
         self.pos += 1
         self.full = self.pos == self.buffer_size

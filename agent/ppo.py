@@ -24,7 +24,7 @@ from .buffer import Batch, DeviceRolloutBuffer
 from .config import AuxiliaryConfig, LearnerConfig
 from .device import autocast, kept_casts
 from .errors import LucyError
-from .fused_actor import FusedActor
+from .fused import FusedActor, FusedNetwork
 from .marks import Mark, mark, seconds_between
 from .policy import LucyPolicy
 from .replicas import Replicas
@@ -224,7 +224,7 @@ class AuxPPO(PPO):
         callback.on_rollout_start()
         cut: list[tuple[int, int, np.ndarray]] = []
         dones = np.zeros(env.num_envs, np.bool_)
-        act = self._acting()
+        act = self._actor()
         while not rollout_buffer.full:
             began = time.perf_counter()
             assert isinstance(self._last_obs, np.ndarray)
@@ -286,12 +286,16 @@ class AuxPPO(PPO):
         self.seconds["collect"] = whole - self.seconds["gae"]
         self.seconds["waiting"] = whole - sum(self.seconds[phase] for phase in phases)
 
-    def _acting(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """What draws actions until the next update."""
+    @property
+    def _fusible(self) -> LucyPolicy | None:
+        """The policy if kernels can stand in for its networks; a subclass may compute otherwise."""
         float32 = self.device.type == "cpu" and self.learner.precision == "float32"
-        if float32 and type(self.policy) is LucyPolicy:  # a subclass may compute something else
-            return FusedActor(self.policy).act
-        return self._act
+        return self.policy if float32 and type(self.policy) is LucyPolicy else None
+
+    def _actor(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """What draws actions for observations [B,...], until the next update."""
+        policy = self._fusible
+        return self._act if policy is None else FusedActor(policy)
 
     @torch.inference_mode()
     def _act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -321,15 +325,23 @@ class AuxPPO(PPO):
 
     def _values(self, groups: Sequence[Tensor]) -> list[Tensor]:
         """The critic's values of groups of observations [B,...], each as [B] on the CPU."""
+        size = _INFERENCE_PIECE.get(self.device.type, 2048)
+        pieces = [piece for group in groups for piece in group.split(size)]
+        values = torch.cat(self._replicas.map(self._critic(), pieces)).cpu()
+        return list(values.split([len(group) for group in groups]))
 
-        def work(learner: Learner, observations: Tensor) -> Tensor:
+    def _critic(self) -> Callable[[Learner, Tensor], Tensor]:
+        """What values observations [B,...] as [B], until the next update."""
+
+        def by_policy(learner: Learner, observations: Tensor) -> Tensor:
             with torch.inference_mode(), self._autocast():
                 return learner.policy.predict_values(observations).flatten().float()
 
-        size = _INFERENCE_PIECE.get(self.device.type, 2048)
-        pieces = [piece for group in groups for piece in group.split(size)]
-        values = torch.cat(self._replicas.map(work, pieces)).cpu()
-        return list(values.split([len(group) for group in groups]))
+        policy = self._fusible
+        if policy is None:
+            return by_policy
+        fused = FusedNetwork(policy.mlp_extractor.critic, policy.value_net)
+        return lambda _, observations: torch.from_numpy(fused(observations.numpy())).flatten()
 
     def train(self) -> None:
         """Update the policy on the rollout, log the iteration and call `after_iteration`.

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...sim.actions import ActionTable
 from ..checkpoint import CheckpointError, load_policy_tensors
 from ..config import LeagueConfig, NetworkConfig
-from ..fused_actor import Logits, logits_of
+from ..fused import Logits, logits_of
 from ..opponents.policy_bot import untrained_policy
 from .cast import Seat
 from .results import Results, pfsp

@@ -10,7 +10,7 @@ from ...sim.actions import ACTION_TABLES
 from ...sim.observations import ACTION_STACK, LucyObservation, Observation, observation_kind
 from .. import checkpoint
 from ..config import NetworkConfig
-from ..fused_actor import logits_of
+from ..fused import logits_of
 from ..policy import LucyPolicy
 from .network_bot import NetworkBot
 

@@ -1,6 +1,7 @@
-"""`FusedActor`: a policy's actor for small batches on a CPU.
+"""A policy's networks for a CPU, each a kernel.
 
-In PyTorch the fifty operators of a step's batch cost more to call than to compute.
+In PyTorch the fifty operators of a step's small batch cost more to call than to compute, and
+those of a large one take memory and give it back.
 """
 
 from collections.abc import Callable
@@ -10,41 +11,48 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .actor_kernel import Affine, Blocks, Embedding, Weights, choose, forward
+from .network_kernel import Affine, Blocks, Embedding, Weights, choose, forward
+from .perceiver import Perceiver
 from .policy import LucyPolicy
 
 Logits = Callable[[np.ndarray], np.ndarray]
 """Observations [B,rows,columns] -> unnormalised log-odds of every head's choices [B,choices]."""
 
 
-class FusedActor:
-    """The actor of a `LucyPolicy` with the weights that the policy has when this is made.
+class FusedNetwork:
+    """A Perceiver and its linear head, with the weights that they have when this is made.
 
-    Computes in float32. What an agent gets does not depend on the others of its batch, to
-    the bit.
+    Computes in float32. A row's result does not depend on the other rows, to the bit.
     """
 
-    def __init__(self, policy: LucyPolicy) -> None:
+    def __init__(self, perceiver: Perceiver, head: nn.Module) -> None:
         """Copy the weights, from whatever device they are on."""
-        actor = policy.mlp_extractor.actor
         self._weights = Weights(
-            _embedding(actor.embed_query),
-            _embedding(actor.embed_rows),
-            _stack([_block(block) for block in actor.blocks]),
-            _linear(policy.action_net),
+            _embedding(perceiver.embed_query),
+            _embedding(perceiver.embed_rows),
+            _stack([_block(block) for block in perceiver.blocks]),
+            _linear(head),
         )
-        self._choices = np.array(policy.action_dist.action_dims, np.int64)
 
-    def logits(self, observations: np.ndarray) -> np.ndarray:
-        """See `Logits`."""
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        """[B,rows,columns] -> [B,K], as many as the head has outputs."""
         # One type of array, as the kernel is compiled for each
         seen = np.require(observations, np.float32, ["C", "A", "W"])
-        logits = np.empty((len(seen), self._choices.sum()), np.float32)
-        forward(self._weights, seen, logits)
-        return logits
+        output = np.empty((len(seen), len(self._weights.head.bias)), np.float32)
+        forward(self._weights, seen, output)
+        return output
 
-    def act(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw actions, with the numbers of PyTorch's generator that the policy would draw.
+
+class FusedActor:
+    """Draws actions as a `LucyPolicy` does with the weights that it has when this is made."""
+
+    def __init__(self, policy: LucyPolicy) -> None:
+        """Copy the actor's weights."""
+        self._logits = FusedNetwork(policy.mlp_extractor.actor, policy.action_net)
+        self._choices = np.array(policy.action_dist.action_dims, np.int64)
+
+    def __call__(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw, with the numbers of PyTorch's generator that the policy would draw.
 
         Args:
             observations: [B,rows,columns] on the CPU.
@@ -52,7 +60,7 @@ class FusedActor:
         Returns:
             Actions [B,heads] int64 and their log-probabilities [B].
         """
-        logits = self.logits(observations.numpy())
+        logits = self._logits(observations.numpy())
         drawn = torch.rand(len(logits), len(self._choices))
         actions = torch.empty(drawn.shape, dtype=torch.int64)
         log_probs = torch.empty(len(logits))
@@ -63,7 +71,7 @@ class FusedActor:
 def logits_of(policy: LucyPolicy) -> Logits:
     """What a policy makes of arrays, by the weights that it has now."""
     if policy.device.type == "cpu":
-        return FusedActor(policy).logits
+        return FusedNetwork(policy.mlp_extractor.actor, policy.action_net)
 
     def logits(observations: np.ndarray) -> np.ndarray:
         return policy.action_logits(torch.from_numpy(observations).to(policy.device)).cpu().numpy()

@@ -8,7 +8,7 @@ import torch
 
 from lucy.agent.config import NetworkConfig, load_preset
 from lucy.agent.environment import build_env
-from lucy.agent.fused_actor import FusedActor, logits_of
+from lucy.agent.fused import FusedActor, logits_of
 from lucy.agent.opponents.policy_bot import untrained_policy
 from lucy.agent.policy import LucyPolicy
 from lucy.agent.ppo import AuxPPO
@@ -49,7 +49,7 @@ def seen(agents: int, columns: int = LucyObservation.n_columns) -> torch.Tensor:
 def test_logits_equal_the_networks(network: NetworkConfig, agents: int) -> None:
     policy, observations = lively(network), seen(agents)
     torch.testing.assert_close(
-        torch.from_numpy(FusedActor(policy).logits(observations.numpy())),
+        torch.from_numpy(logits_of(policy)(observations.numpy())),
         policy.action_logits(observations),
         atol=1e-4,
         rtol=1e-4,
@@ -60,14 +60,14 @@ def test_takes_other_observations() -> None:
     policy = lively(NETWORKS["lucy-cpu"], NectoObservation)
     observations = seen(5, NectoObservation.n_columns)
     expected = policy.action_logits(observations)
-    own = torch.from_numpy(FusedActor(policy).logits(observations.numpy()))
+    own = torch.from_numpy(logits_of(policy)(observations.numpy()))
     torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_draws_what_the_policy_draws() -> None:
     policy, observations = lively(NETWORKS["lucy-cpu"]), seen(500)
     torch.manual_seed(3)
-    actions, log_probs = FusedActor(policy).act(observations)
+    actions, log_probs = FusedActor(policy)(observations)
     torch.manual_seed(3)
     with torch.no_grad():
         distribution = policy.get_distribution(observations)

@@ -1,4 +1,4 @@
-"""The actor's forward pass as one kernel: see `FusedActor`.
+"""A Perceiver and the linear head on it as one kernel: see `FusedNetwork`.
 
 Arrays are float32; W is the network's width, E the number of key/value rows.
 """
@@ -46,7 +46,7 @@ class Blocks(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """All that an actor has learned."""
+    """All that a network has learned."""
 
     query: Embedding
     rows: Embedding
@@ -68,12 +68,12 @@ class _Room(NamedTuple):
     found: np.ndarray  # [heads,T,W]
     attention: np.ndarray  # [heads,T,E]
     inside: np.ndarray  # [T,width inside the feed-forward layers]
-    logits: np.ndarray  # [T,choices]
+    output: np.ndarray  # [T,K]
 
 
 @_kernel
-def forward(weights, observations, logits):
-    """Observations [B,1+E,columns] -> every head's logits [B,choices], overwritten."""
+def forward(weights, observations, output):
+    """Observations [B,1+E,columns] -> what the head makes of them [B,K], overwritten."""
     agents = observations.shape[0]
     tile = min(_TILE, -(-agents // _ROWS) * _ROWS)
     room = _room(weights, tile, observations.shape[1] - 1)
@@ -84,9 +84,9 @@ def forward(weights, observations, logits):
         for block in range(len(weights.blocks.key)):
             _attend(weights.blocks, block, room)
             _feed_forward(weights.blocks, block, room)
-        _linear(room.x, weights.head.weight, weights.head.bias, room.logits)
+        _linear(room.x, weights.head.weight, weights.head.bias, room.output)
         count = min(_TILE, agents - first)
-        logits[first : first + count] = room.logits[:count]
+        output[first : first + count] = room.output[:count]
 
 
 @_kernel
