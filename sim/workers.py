@@ -24,7 +24,7 @@ from .memory import Saved
 from .simulation import AgentLayout, Collected, Simulation
 from .stage import Stage
 
-_AWAKE_SECONDS = 0.005  # about as long as a CPU infers for a thousand agents
+_AWAKE_SECONDS = 0.003  # about as long as a CPU infers for a thousand agents
 
 Build = Callable[[Sequence[str]], Simulation]
 """Makes the simulation of arenas with these modes; a picklable function."""
