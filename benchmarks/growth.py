@@ -43,6 +43,7 @@ class Collecting:
     arenas: int
     processes: int
     microseconds: Figure  # an agent-step, all processes together
+    ratio: Figure  # of that to the last variant's in the same round
     environment_share: float  # of that time
     megabytes: float  # that its games and rollout added, in all processes
 
@@ -103,13 +104,21 @@ def print_result(console: Console, result: GrowthResult) -> None:
     """Show the three as tables."""
     for title, rows in (("arenas", result.arenas), ("processes", result.processes)):
         table = Table(title=f"Collecting with {result.preset}, by {title}")
-        for column in ("arenas", "processes", "µs an agent-step", "environment", "MB"):
+        for column in (
+            "arenas",
+            "processes",
+            "µs an agent-step",
+            "of the last's",
+            "environment",
+            "MB",
+        ):
             table.add_column(column, justify="right")
         for row in rows:
             table.add_row(
                 f"{row.arenas:,}",
                 str(row.processes),
                 f"{row.microseconds.median:.1f}",
+                f"{row.ratio.median:.2f}",
                 f"{row.environment_share:.0%}",
                 f"{row.megabytes:,.0f}",
             )
@@ -176,19 +185,20 @@ def _collecting(
             collectors.append(_Collector(config, arenas, processes))
             stack.callback(collectors[-1].close)
         measured = [[_slice(collector) for collector in collectors] for _ in range(rounds)]
+    spent, environment = np.moveaxis(np.array(measured), 2, 0)  # each [rounds,variants]
     rows = []
-    for collector, own in zip(collectors, zip(*measured, strict=True), strict=True):
-        spent, environment = np.transpose(own)
-        share = float(np.median(environment / spent))
-        figures = (_figure(spent), share, collector.megabytes)
-        rows.append(Collecting(collector.arenas, collector.processes, *figures))
+    for i, collector in enumerate(collectors):
+        figures = (_figure(spent[:, i]), _figure(spent[:, i] / spent[:, -1]))
+        share = float(np.median(environment[:, i] / spent[:, i]))
+        sizes = (collector.arenas, collector.processes)
+        rows.append(Collecting(*sizes, *figures, share, collector.megabytes))
     return rows
 
 
 def _slice(collector: _Collector) -> tuple[float, float]:
-    """The mean of the rollouts of half a second, or of one that takes longer."""
+    """The mean of the rollouts of two seconds, or of one that takes longer."""
     rollouts, start = [], time.perf_counter()
-    while not rollouts or time.perf_counter() - start < 0.5:
+    while not rollouts or time.perf_counter() - start < 2:
         rollouts.append(collector.collect())
     spent, environment = np.mean(rollouts, axis=0)
     return float(spent), float(environment)
