@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .network_kernel import Affine, Blocks, Embedding, Weights, choose, forward
+from .network_kernel import Affine, Blocks, Embedding, Weights, draw, forward
 from .perceiver import Perceiver
 from .policy import LucyPolicy
 
@@ -61,10 +61,10 @@ class FusedActor:
             Actions [B,heads] int64 and their log-probabilities [B].
         """
         logits = self._logits(observations.numpy())
-        drawn = torch.rand(len(logits), len(self._choices))
-        actions = torch.empty(drawn.shape, dtype=torch.int64)
+        uniform = torch.rand(len(logits), len(self._choices))
+        actions = torch.empty(uniform.shape, dtype=torch.int64)
         log_probs = torch.empty(len(logits))
-        choose(logits, self._choices, drawn.numpy(), actions.numpy(), log_probs.numpy())
+        draw(logits, self._choices, uniform.numpy(), actions.numpy(), log_probs.numpy())
         return actions, log_probs
 
 

@@ -90,13 +90,13 @@ def forward(weights, observations, output):
 
 
 @_kernel
-def choose(logits, choices, drawn, actions, log_probs):
+def draw(logits, choices, uniform, actions, log_probs):
     """Take every head's choice where a uniform number falls among its summed probabilities.
 
     Args:
         logits: [B,sum(choices)].
         choices: [heads] int64, how many each head has.
-        drawn: [B,heads], uniform in 0..1.
+        uniform: [B,heads] numbers in 0..1.
         actions: [B,heads] int64, overwritten.
         log_probs: [B], overwritten.
     """
@@ -111,7 +111,7 @@ def choose(logits, choices, drawn, actions, log_probs):
             chosen, summed = first, np.float32(0)
             for i in range(first, last - 1):
                 summed += np.exp(logits[b, i] - highest)
-                if summed < drawn[b, head] * total:
+                if summed < uniform[b, head] * total:
                     chosen = i + 1
             actions[b, head] = chosen - first
             log_prob += logits[b, chosen] - highest - np.log(total)

@@ -97,7 +97,7 @@ def test_takes_arrays_as_they_come() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"learner__precision": "bf16"}], ids=["float32", "bf16"])
-def test_a_rollout_is_drawn_by_the_weights_of_its_time(changes: dict[str, Any]) -> None:
+def test_a_rollout_is_drawn_and_valued_by_the_weights_of_its_time(changes: dict[str, Any]) -> None:
     """By the kernel in float32, by PyTorch in bf16."""
     config = tiny_config(ppo__learning_rate=0.1, **changes)
     env = build_env(config.environment, seed=0)
@@ -106,17 +106,18 @@ def test_a_rollout_is_drawn_by_the_weights_of_its_time(changes: dict[str, Any]) 
     _, callback = model._setup_learn(0)
     for _ in range(2):
         model.collect_rollouts(env, callback, model.rollout_buffer, model.n_steps)
-        _assert_drawn_by(model, tolerance)
+        _assert_made_by(model, tolerance)
         model.train()
         with pytest.raises(AssertionError):  # the update has moved them
-            _assert_drawn_by(model, tolerance)
+            _assert_made_by(model, tolerance)
     env.close()
 
 
-def _assert_drawn_by(model: AuxPPO, tolerance: float) -> None:
+def _assert_made_by(model: AuxPPO, tolerance: float) -> None:
     buffer = model.rollout_buffer
     given = (buffer.observations.flatten(0, 1).float(), buffer.actions.flatten(0, 1))
     with torch.no_grad():
-        _, expected, _ = model.policy.evaluate_actions(*given)
-    drawn = buffer.log_probs.flatten()
-    torch.testing.assert_close(drawn, expected, atol=tolerance, rtol=0)
+        values, log_probs, _ = model.policy.evaluate_actions(*given)
+    made = torch.cat([torch.from_numpy(buffer.values).flatten(), buffer.log_probs.flatten()])
+    expected = torch.cat([values.flatten(), log_probs])
+    torch.testing.assert_close(made, expected, atol=tolerance, rtol=0)
