@@ -89,12 +89,14 @@ def run(
     tell = progress or (lambda done: None)
     cores = os.cpu_count() or 1
     config = load_preset(preset)
-    growing = _collecting(config, [(count, cores) for count in arenas], rounds)
-    tell(0.6)
+    growing = _collecting(
+        config, [(count, cores) for count in arenas], rounds, lambda done: tell(0.6 * done)
+    )
     middle = sorted(arenas)[len(arenas) // 2]
     counts = [count for count in _doubling(cores) if count <= middle]
-    spread = _collecting(config, [(middle, count) for count in counts], rounds)
-    tell(0.8)
+    spread = _collecting(
+        config, [(middle, count) for count in counts], rounds, lambda done: tell(0.6 + 0.2 * done)
+    )
     windows = _windows(config.network, rounds)
     tell(1.0)
     return GrowthResult(preset, cores, rounds, growing, spread, windows)
@@ -177,15 +179,18 @@ def _start(model: AuxPPO) -> BaseCallback:
 
 
 def _collecting(
-    config: TrainConfig, variants: Sequence[tuple[int, int]], rounds: int
+    config: TrainConfig, variants: Sequence[tuple[int, int]], rounds: int, tell: Progress
 ) -> list[Collecting]:
     with contextlib.ExitStack() as stack:
         collectors = []
         for arenas, processes in variants:
             collectors.append(_Collector(config, arenas, processes))
             stack.callback(collectors[-1].close)
-        measured = [[_slice(collector) for collector in collectors] for _ in range(rounds)]
-    spent, environment = np.moveaxis(np.array(measured), 2, 0)  # each [rounds,variants]
+        measured = np.zeros((rounds, len(collectors), 2))
+        for turn, (number, i) in enumerate(np.ndindex(rounds, len(collectors)), start=1):
+            measured[number, i] = _slice(collectors[i])
+            tell(turn / (rounds * len(collectors)))
+    spent, environment = np.moveaxis(measured, 2, 0)  # each [rounds,variants]
     rows = []
     for i, collector in enumerate(collectors):
         figures = (_figure(spent[:, i]), _figure(spent[:, i] / spent[:, -1]))
