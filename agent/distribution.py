@@ -2,15 +2,19 @@
 
 import torch
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class PackedMultiCategorical(MultiCategoricalDistribution):
+class PackedMultiCategorical(MultiCategoricalDistribution, nn.Module):
     """Stable-Baselines3's multi-categorical distribution, all heads computed together.
 
     The heads' logits lie side by side in [B,heads,choices], the shorter heads filled up
-    with choices of probability 0.
+    with choices of probability 0. It is a module so that its tables go with the policy to a
+    device: moved where a policy acts, they would be inference tensors, which no update can use.
     """
+
+    _exists: Tensor  # [heads,choices] bool
+    _columns: Tensor  # [heads*choices], of a head's choice in the logits as they come
 
     def __init__(self, action_dims: list[int]) -> None:
         """For heads of so many choices."""
@@ -18,9 +22,10 @@ class PackedMultiCategorical(MultiCategoricalDistribution):
         self._alike = len(set(action_dims)) == 1  # then logits lie side by side as they come
         choices = torch.arange(max(action_dims))
         sizes = torch.tensor(action_dims)
-        self._exists = choices < sizes[:, None]  # [heads,choices]
         starts = sizes.cumsum(0) - sizes
-        self._columns = (starts[:, None] + choices.minimum(sizes[:, None] - 1)).flatten()
+        columns = (starts[:, None] + choices.minimum(sizes[:, None] - 1)).flatten()
+        self.register_buffer("_exists", choices < sizes[:, None], persistent=False)
+        self.register_buffer("_columns", columns, persistent=False)
 
     def proba_distribution(self, action_logits: Tensor) -> "PackedMultiCategorical":  # type: ignore[override]
         """Take the heads' logits: [B,sum(action_dims)]."""
@@ -31,9 +36,6 @@ class PackedMultiCategorical(MultiCategoricalDistribution):
         return self
 
     def _fill_up(self, logits: Tensor) -> Tensor:
-        if self._columns.device != logits.device:
-            self._exists = self._exists.to(logits.device)
-            self._columns = self._columns.to(logits.device)
         packed = logits.index_select(1, self._columns)
         # Finite, so that 0 times it is 0 in the entropy
         return packed.masked_fill(~self._exists.flatten(), -1e9)
