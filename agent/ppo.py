@@ -152,6 +152,9 @@ class AuxPPO(PPO):
             raise ValueError(
                 f"AuxPPO acts in Discrete or MultiDiscrete spaces, got {self.action_space}"
             )
+        # Made before the policy went to its device, which gives it new parameters on some
+        (group,) = self.policy.optimizer.param_groups
+        group["params"] = list(self.policy.parameters())
         cpu = self.device.type == "cpu"
         threads = (self.learner.threads or torch.get_num_threads()) if cpu else 1
         self.tasks = nn.ModuleDict()
