@@ -54,15 +54,32 @@ class WindowLSTM(nn.Module):
             return hidden[-1].view(*age.shape, -1)
 
     def _library_weights(self) -> list[Tensor]:
-        """In its order of gates, and one behind the other in memory, as cuDNN wants them."""
+        """In its order of gates, and where cuDNN looks for them."""
         own = (self.project.weight, self.recurrent, self.bias, torch.zeros_like(self.bias))
         ordered = []
         for weights in own:
             into, keep, out, new = weights.chunk(4)
             ordered.append(torch.cat([into, keep, new, out]))
-        flat = torch.cat([weights.flatten() for weights in ordered])
-        parts = flat.split([weights.numel() for weights in ordered])
-        return [part.view_as(weights) for part, weights in zip(parts, ordered, strict=True)]
+        if _cudnn_takes(ordered[0]):
+            _lay_out(ordered)
+        return ordered
+
+
+def _cudnn_takes(weights: Tensor) -> bool:
+    return torch._use_cudnn_rnn_flatten_weight() and torch.backends.cudnn.is_acceptable(weights)
+
+
+def _lay_out(weights: list[Tensor]) -> None:
+    """Move an LSTM's weights into one piece of memory, as far apart as cuDNN wants them.
+
+    From elsewhere it would copy them at every call, with a warning.
+    """
+    gates, width = weights[0].shape
+    with torch.no_grad():  # they keep what they were made of
+        torch._cudnn_rnn_flatten_weight(
+            *(weights, len(weights), width, torch.backends.cudnn.rnn.get_cudnn_mode("LSTM")),
+            *(gates // 4, 0, 1, False, False),  # no projection, one layer, time first, one way
+        )
 
 
 class _Windows(torch.autograd.Function):
