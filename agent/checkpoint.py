@@ -384,16 +384,19 @@ def load_optimizer_tensors(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def capture_random_state() -> dict[str, Any]:
-    """Take the state of the global generators of Python, NumPy, PyTorch and CUDA.
+def capture_random_state(device: torch.device | None = None) -> dict[str, Any]:
+    """Take the state of the global generators of Python, NumPy and PyTorch.
+
+    Args:
+        device: Where the training draws; default the CPU.
 
     Returns:
         JSON values for `restore_random_state`.
     """
     legacy = np.random.get_state(legacy=False)  # noqa: NPY002 - libraries still draw from it
     legacy["state"]["key"] = legacy["state"]["key"].tolist()
-    # Asking an unused CUDA for its state would start it, which costs time and GPU memory.
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    # That of its own GPU alone: another has another number when the training goes on elsewhere.
+    cuda = [torch.cuda.get_rng_state(device)] if device and device.type == "cuda" else []
     return {
         "python": random.getstate(),
         "numpy": legacy,
@@ -402,11 +405,12 @@ def capture_random_state() -> dict[str, Any]:
     }
 
 
-def restore_random_state(state: Mapping[str, Any]) -> None:
+def restore_random_state(state: Mapping[str, Any], device: torch.device | None = None) -> None:
     """Set the global generators to what `capture_random_state` returned.
 
     Args:
-        state: The captured state; that of CUDA devices which this machine lacks is left out.
+        state: The captured state; a GPU's is left out where the training goes on without one.
+        device: Where the training draws now; default the CPU.
     """
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
@@ -414,8 +418,8 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
     key = np.array(legacy["state"]["key"], dtype=np.uint32)
     np.random.set_state({**legacy, "state": {**legacy["state"], "key": key}})  # noqa: NPY002
     torch.set_rng_state(_from_base64(state["torch"]))
-    for device, encoded in zip(range(torch.cuda.device_count()), state["cuda"], strict=False):
-        torch.cuda.set_rng_state(_from_base64(encoded), device)
+    if device and device.type == "cuda" and state["cuda"]:
+        torch.cuda.set_rng_state(_from_base64(state["cuda"][0]), device)
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -262,7 +262,7 @@ def save(model: AuxPPO, config: TrainConfig, run: RunDirectory) -> Path:
         config=config.model_dump(mode="json"),
         counters=counters,
         versions=versions(config),
-        random_state=checkpoint.capture_random_state(),
+        random_state=checkpoint.capture_random_state(model.device),
     )
 
 
@@ -320,7 +320,7 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
         folders = reversed(checkpoint.step_folders(path.parent))
         before = [folder.name for folder in folders if folder.name <= path.name]
         env.league.restore(loaded.counters.get("league"), before)
-    checkpoint.restore_random_state(loaded.random_state)
+    checkpoint.restore_random_state(loaded.random_state, model.device)
     # Should there be new episodes, then not those that the run began with
     sequence = np.random.SeedSequence([config.seed, model.num_timesteps])
     env.seed(int(sequence.generate_state(1)[0]))
