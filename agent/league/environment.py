@@ -105,7 +105,7 @@ def build_league_env(
             config.network,
             ACTION_TABLES[config.environment.action_table],
             device,
-            lambda name: checkpoint.load(checkpoints / name, device, versions).policy,
+            lambda name: checkpoint.load(checkpoints / name, expected_versions=versions).policy,
         )
     opponents = League(cast, league.refresh, past, bots, results, random)
     return LeagueVecEnv(build_simulations(config.environment), config.seed, opponents)
