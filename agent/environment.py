@@ -1,11 +1,11 @@
 """The training environment of a config: in this process, in several, or at rollout workers."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 
 from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
+from ..sim.processors import usable_processors
 from ..sim.simulation import Simulation
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import SimulationWorkers
@@ -32,7 +32,7 @@ def build_simulations(settings: EnvironmentConfig) -> Simulation | SimulationWor
         ConfigError: see `build_resets`.
     """
     build = partial(build_simulation, settings, load_spec(settings.reward))
-    processes = min(settings.processes or os.cpu_count() or 1, settings.arenas)
+    processes = min(settings.processes or usable_processors(), settings.arenas)
     if processes == 1:
         return build(settings.modes)
     build_resets(settings)  # so that files which cannot serve are refused here, in one line

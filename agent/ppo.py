@@ -19,6 +19,7 @@ from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
+from ..sim.processors import usable_processors
 from .auxiliary import RewardPrediction, Segment, build_tasks
 from .buffer import Batch, DeviceRolloutBuffer
 from .config import AuxiliaryConfig, LearnerConfig
@@ -156,7 +157,8 @@ class AuxPPO(PPO):
         (group,) = self.policy.optimizer.param_groups
         group["params"] = list(self.policy.parameters())
         cpu = self.device.type == "cpu"
-        threads = (self.learner.threads or torch.get_num_threads()) if cpu else 1
+        threads = self.learner.threads or min(torch.get_num_threads(), usable_processors())
+        threads = threads if cpu else 1
         self.tasks = nn.ModuleDict()
         self._optimizers: list[torch.optim.Optimizer] = [self.policy.optimizer]
         if self.auxiliary.weights:

@@ -92,6 +92,7 @@ def rate_checkpoint(job: RatingJob) -> dict[str, Any]:
         `pairings`, the new `PlayedPairing`s; `ratings`, mode -> [mu, sigma]; and `error`, what
         kept them from the store, or None. All as JSON.
     """
+    from ..sim.processors import usable_processors
     from .match import play
     from .match_report import to_matches
     from .opponents import make_bot
@@ -102,7 +103,7 @@ def rate_checkpoint(job: RatingJob) -> dict[str, Any]:
     opponents |= {name: make_bot(name) for name in job.anchors}
     new: list[PlayedPairing] = []
     matches = []
-    pause = _pauses(os.cpu_count() or 1)
+    pause = _pauses(usable_processors())
     for mode in job.modes:
         for name, opponent in opponents.items():
             result = play(

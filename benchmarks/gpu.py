@@ -4,7 +4,6 @@ It runs on a CPU as well, where it says the same of the CPU.
 """
 
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..agent.environment import build_env
 from ..agent.metrics import read_metrics
 from ..agent.ppo import AuxPPO
 from ..agent.train import build_model, start_settings, train
+from ..sim.processors import usable_processors
 from . import roofline
 from .roofline import Rates, Work
 from .train import PHASES, LucyTrainer
@@ -145,7 +145,7 @@ def run(
 def _facts(device: torch.device) -> dict[str, str | int | float]:
     facts: dict[str, str | int | float] = {
         "device": str(device),
-        "cores": os.cpu_count() or 1,
+        "cores": usable_processors(),
         "torch": torch.__version__,
     }
     if device.type == "cuda":

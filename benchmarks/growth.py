@@ -4,7 +4,6 @@ Variants take turns over several rounds, so that a machine that slows down slows
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ..agent.environment import build_env
 from ..agent.ppo import AuxPPO
 from ..agent.train import build_model
 from ..agent.windows import WindowLSTM
+from ..sim.processors import usable_processors
 from .sim import Figure
 
 ARENAS = (16, 64, 256, 1024, 4096)
@@ -87,7 +87,7 @@ def run(
         ConfigError: an unknown preset.
     """
     tell = progress or (lambda done: None)
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     config = load_preset(preset)
     growing = _collecting(
         config, [(count, cores) for count in arenas], rounds, lambda done: tell(0.6 * done)

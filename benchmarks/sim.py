@@ -4,7 +4,6 @@ All variants are timed in one run, in turn and over many rounds, so that a machi
 slows down slows them all; ratios are taken within a round.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from ..agent.environment import build_env
 from ..agent.simulation import build_simulation
 from ..rewards.spec import load_spec
 from ..sim.engine import TEAM_SIZES, ArenaPool
+from ..sim.processors import usable_processors
 from ..sim.simulation import Simulation
 from ..sim.vec_env import RocketLeagueVecEnv
 from .rlgym_runner import N_BATCHES, RlgymProcesses, RlgymRunner, random_actions
@@ -107,7 +107,7 @@ def run(
     Returns:
         Medians over the rounds; ratios are medians of the rounds' ratios.
     """
-    cores = min(cores or os.cpu_count() or 1, arenas)
+    cores = min(cores or usable_processors(), arenas)
     lucy = _Lucy(mode, arenas, cores, seed)
     alone = RlgymRunner(TEAM_SIZES[mode], seed)
     together = RlgymProcesses(max(2, cores), TEAM_SIZES[mode], seed)

@@ -8,7 +8,6 @@ slows them all; ratios are taken within a round.
 """
 
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ from ..agent.environment import build_env, build_workers_env
 from ..agent.model import build_model
 from ..agent.policy import PlainPolicy
 from ..agent.ppo import AuxPPO
+from ..sim.processors import usable_processors
 from ..sim.vec_env import RocketLeagueVecEnv
 from .peer_environment import Peer, install
 from .rlgym_learn_task import NO_TOUCH_TIMEOUT, TIMEOUT
@@ -187,7 +187,7 @@ def run(
         LucyError: workers without Ray.
     """
     device = device or torch.device("cpu")
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     python = install(peer_folder) if peer_folder else None
     with contextlib.ExitStack() as stack:
         trainers = _trainers(stack, preset, workers, device, arenas, batch, seed)

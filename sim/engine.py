@@ -3,7 +3,6 @@
 Only this file and `physics` import RocketSim.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,6 +18,7 @@ import RocketSim
 from . import memory, physics
 from .constants import DOUBLE_JUMP_MAX_DELAY, N_BOOST_PADS, TICK_SKIP
 from .memory import Memory, Saved
+from .processors import usable_processors
 from .resets import InitialState
 from .state import GameStates, allocate, select, team_slots
 
@@ -99,7 +99,7 @@ class ArenaPool:
         mask = np.tile(np.arange(largest) < sizes[:, None], 2)
         self.states = allocate(mask, team_slots(largest))
         self.tick_skip = tick_skip
-        self.threads = max(1, min(threads or os.cpu_count() or 1, len(modes)))
+        self.threads = max(1, min(threads or usable_processors(), len(modes)))
         self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         self.chunks = [
             Chunk(start, stop, select(self.states, slice(start, stop)))

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .processors import usable_processors
 from .recording import SUFFIX, Recording, RecordingError, load_recording, save_recording
 from .replays import PARSER_SECONDS, ReplayError, read_replay
 
@@ -60,7 +61,7 @@ def import_replays(
             queue.append((replay, target))
         else:
             yield ImportedReplay(replay, None, f"has the name of {first}; import it elsewhere")
-    count = min(workers or os.cpu_count() or 1, _MAX_WORKERS, len(queue))
+    count = min(workers or usable_processors(), _MAX_WORKERS, len(queue))
     readers = [_Reader(seconds) for _ in range(count)]
     try:
         queue.reverse()

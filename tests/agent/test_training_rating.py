@@ -29,6 +29,7 @@ from lucy.agent.run_dir import RunDirectory
 from lucy.agent.store import Rating, Store, readers
 from lucy.agent.train import train
 from lucy.agent.training_rating import TrainingRating
+from lucy.sim.processors import usable_processors
 
 from .conftest import tiny_config
 from .test_cli import SETTINGS, lucy
@@ -226,7 +227,7 @@ def test_ratings_pause_while_they_play(run: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(rating_process, "_pauses", lambda cores: lambda: steps.append(cores))
     rate_checkpoint(job(run))
     assert len(steps) >= 2 * 15  # steps of one second against each anchor
-    assert steps[0] == os.cpu_count()
+    assert steps[0] == usable_processors()
 
 
 def test_the_process_ends_with_its_training(run: Path) -> None:
