@@ -168,7 +168,7 @@ def replays_import(
     """Turn .replay files into recordings; those that cannot be read are named and skipped."""
     from .replay_files import find_replays, run_import
 
-    found = find_replays(files)
+    found = find_replays(files, console)
     imported = run_import(found, output, console)
     console.print(f"{imported} of {len(found)} replays imported into {output}.")
 

@@ -1,6 +1,5 @@
 """`lucy replays import`: many .replay files as recordings, under a progress bar."""
 
-import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..sim.file_search import FileSearchError, find_files
 from ..sim.recording import RecordingError, check_target
-from ..sim.replay_import import import_replays
+from ..sim.replay_import import REPLAY_SUFFIX, import_replays
 from .errors import LucyError
 
 
@@ -24,30 +24,27 @@ class ReplayImportError(LucyError):
     """No replay could be imported; the message says what to do."""
 
 
-def find_replays(patterns: Sequence[str]) -> list[Path]:
-    """The files that are meant by names, folders and patterns such as `games/*.replay`.
+def find_replays(patterns: Sequence[str], console: Console | None = None) -> list[Path]:
+    """The files that are meant by names, folders and patterns such as `games/**/*.replay`.
 
-    Windows' shells leave patterns to the program. A folder stands for the .replay files in it.
+    A folder stands for the .replay files in it and in its sub-folders.
+
+    Args:
+        patterns: names, folders and patterns.
+        console: is told which folders could not be searched.
 
     Raises:
-        ReplayImportError: a name or pattern stands for no file.
+        ReplayImportError: one of them stands for no file.
     """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            files = sorted(path.glob("*.replay"))
-        elif path.exists():
-            files = [path]
-        else:
-            files = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207  # absolute patterns too
-        if not files:
-            raise ReplayImportError(
-                f"{pattern}: no such replay; expected .replay files, folders with some, or "
-                "patterns such as games/*.replay"
-            )
-        found |= dict.fromkeys(files)
-    return list(found)
+    expected = f"{REPLAY_SUFFIX} files, folders with some, or patterns such as games/**/*.replay"
+    try:
+        found = find_files(patterns, (REPLAY_SUFFIX,), "replay", expected)
+    except FileSearchError as error:
+        raise ReplayImportError(str(error)) from error
+    if console is not None:
+        for folder in found.unread:
+            console.print(f"[red]Not searched[/] {escape(folder)}", highlight=False)
+    return found.files
 
 
 def run_import(replays: Sequence[Path], directory: Path, console: Console) -> int:

@@ -1,6 +1,5 @@
 """`lucy rewards eval`, `report` and `surface`: from files and options to tables and pictures."""
 
-import glob
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -27,12 +26,12 @@ from ..rewards.spec import (
 )
 from ..rewards.surface import REACH, Scene, Surface, Vector, surface
 from ..sim.constants import TICKS_PER_SECOND
+from ..sim.file_search import FileSearchError, find_files
 from ..sim.recording import SUFFIX, Recording, RecordingError, load_recording
-from ..sim.replay_import import load_replay
+from ..sim.replay_import import REPLAY_SUFFIX, load_replay
 from ..sim.replays import ReplayError
 from .errors import LucyError
 
-REPLAY_SUFFIX = ".replay"
 MAX_PANELS = 16
 _STRONG = 0.3  # from which a correlation is worth a line in the terminal
 
@@ -73,24 +72,13 @@ def find_play(patterns: Sequence[str]) -> list[Path]:
     Raises:
         AnalysisError: one stands for no file.
     """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            files = sorted(
-                file for file in path.iterdir() if file.suffix in (SUFFIX, REPLAY_SUFFIX)
-            )
-        elif path.exists():
-            files = [path]
-        else:
-            files = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207  # absolute patterns too
-        if not files:
-            raise AnalysisError(
-                f"{pattern}: no such file; expected recordings (.npz), replays (.replay), folders "
-                "with some, or patterns such as games/*.npz"
-            )
-        found |= dict.fromkeys(files)
-    return list(found)
+    expected = (
+        "recordings (.npz), replays (.replay), folders with some, or patterns such as games/*.npz"
+    )
+    try:
+        return find_files(patterns, (SUFFIX, REPLAY_SUFFIX), "file", expected).files
+    except FileSearchError as error:
+        raise AnalysisError(str(error)) from error
 
 
 def load_play(path: Path) -> Recording:
@@ -100,7 +88,7 @@ def load_play(path: Path) -> Recording:
         AnalysisError: it cannot be read.
     """
     try:
-        return load_replay(path) if path.suffix == REPLAY_SUFFIX else load_recording(path)
+        return load_replay(path) if path.suffix.lower() == REPLAY_SUFFIX else load_recording(path)
     except (RecordingError, ReplayError) as error:
         raise AnalysisError(str(error)) from error
 

@@ -17,6 +17,7 @@ from .processors import usable_processors
 from .recording import SUFFIX, Recording, RecordingError, load_recording, save_recording
 from .replays import PARSER_SECONDS, ReplayError, read_replay
 
+REPLAY_SUFFIX = ".replay"
 SECONDS_A_REPLAY = PARSER_SECONDS + 180.0  # a whole game takes 5
 
 _POLL_SECONDS = 0.5  # so that Ctrl-C is heard on Windows
@@ -40,8 +41,9 @@ def import_replays(
 ) -> Iterator[ImportedReplay]:
     """Turn .replay files into recordings of the same names, several at once.
 
-    A file that crashes or outlasts its reader costs that process alone. Recordings that are
-    there already are replaced. Closing the iterator ends the processes.
+    Files of equal names from several folders keep as much of their folders' paths as tells them
+    apart. A file that crashes or outlasts its reader costs that process alone. Recordings that
+    are there already are replaced. Closing the iterator ends the processes.
 
     Args:
         replays: the files.
@@ -52,15 +54,9 @@ def import_replays(
     Yields:
         One result a file, in the order in which they are done.
     """
-    queue = []
-    taken: dict[Path, Path] = {}
-    for replay in replays:
-        target = directory / (replay.stem + SUFFIX)
-        first = taken.setdefault(target, replay)
-        if first == replay:
-            queue.append((replay, target))
-        else:
-            yield ImportedReplay(replay, None, f"has the name of {first}; import it elsewhere")
+    replays = list(dict.fromkeys(replays))
+    names = recording_names(replays)
+    queue = [(replay, directory / name) for replay, name in zip(replays, names, strict=True)]
     count = min(workers or usable_processors(), _MAX_WORKERS, len(queue))
     readers = [_Reader(seconds) for _ in range(count)]
     try:
@@ -76,6 +72,41 @@ def import_replays(
     finally:
         for reader in readers:
             reader.stop()
+
+
+def recording_names(replays: Sequence[Path]) -> list[Path]:
+    """What the replays' recordings are called: no two the same, not even where case is ignored.
+
+    Args:
+        replays: different paths.
+
+    Returns:
+        A file name for each, below a folder where it takes that to tell it from another.
+    """
+    equal: dict[str, list[Path]] = {}
+    for replay in replays:
+        equal.setdefault(replay.stem.lower(), []).append(replay)
+    names: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for group in sorted(equal.values(), key=len):  # those that are alone keep their names
+        for replay, folder in zip(group, _below_common(group), strict=True):
+            name, number = folder / (replay.stem + SUFFIX), 1
+            while str(name).lower() in taken:  # a.replay and A.REPLAY, or a.replay and a.Replay
+                number += 1
+                name = folder / f"{replay.stem}-{number}{SUFFIX}"
+            taken.add(str(name).lower())
+            names[replay] = name
+    return [names[replay] for replay in replays]
+
+
+def _below_common(files: Sequence[Path]) -> list[Path]:
+    """The files' folders, without what all have in common."""
+    folders = [Path(os.path.abspath(file)).parent for file in files]  # noqa: PTH100  # and without ..
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:  # they are on several drives
+        return [Path(folder.drive.strip(":\\/"), *folder.parts[1:]) for folder in folders]
+    return [folder.relative_to(common) for folder in folders]
 
 
 def load_replay(path: Path) -> Recording:

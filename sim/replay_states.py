@@ -19,6 +19,7 @@ from .constants import (
     SIDE_WALL_X,
     TICKS_PER_SECOND,
 )
+from .file_search import search_folder
 from .recording import SUFFIX, Recording, load_recording
 from .resets import InitialState
 from .state import GameStates
@@ -110,11 +111,10 @@ class ReplayStates:
 
 
 def _recording_files(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = sorted(path.rglob(f"*{SUFFIX}"), key=lambda file: file.relative_to(path).as_posix())
-        files = [file for file in files if not file.name.startswith(".")]
-    else:
+    if not path.is_dir():
         files = [path] if path.exists() else []
+    else:
+        files = search_folder(path, (SUFFIX,)).files
     if not files:
         raise ReplayStatesError(
             f"{path}: expected a recording, or a folder with some; make them with "

@@ -13,7 +13,8 @@ from ...agent.store import readers
 from ...rewards.spec import RewardSpec
 from ...rewards.trajectory import Evaluation, evaluate_trajectory
 from ...sim.constants import BLUE, TICKS_PER_SECOND
-from ...sim.recording import Recording, RecordingError, load_recording
+from ...sim.file_search import search_folder
+from ...sim.recording import SUFFIX, Recording, RecordingError, load_recording
 from ...sim.state import GameStates
 from .bots import bot_label
 from .cache import Cache
@@ -167,7 +168,7 @@ class Recordings:
     def _files(self) -> list[Source]:
         if not self._folder.is_dir():
             return []
-        found = sorted([*self._folder.glob("*.npz"), *self._folder.glob("*/*.npz")])
+        found = search_folder(self._folder, (SUFFIX,)).files
         return [
             Source(
                 "f" + hashlib.sha256(str(path.relative_to(self._folder)).encode()).hexdigest()[:16],

@@ -100,13 +100,13 @@ def test_match_command_records(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_files_folders_and_patterns_are_found(tmp_path: Path) -> None:
-    names = ["a.replay", "b.replay", "sub/c.replay", "sub/d.txt"]
+    names = ["a.replay", "b.REPLAY", "sub/c.replay", "sub/d.txt"]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     a, b, c, d = (tmp_path / name for name in names)
     assert find_replays([str(tmp_path / "*.replay")]) == [a, b]
-    assert find_replays([str(tmp_path)]) == [a, b]
+    assert find_replays([str(tmp_path)]) == [a, b, c]
     assert find_replays([str(tmp_path / "**" / "*.replay")]) == [a, b, c]
     assert find_replays([str(d), str(a), str(a)]) == [d, a]
     for nothing in ("e.replay", "x*"):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lucy.agent.cli import main
+from lucy.agent.reward_analysis import AnalysisError, find_play
 from lucy.sim.recording import (
     RecordedGame,
     Recorder,
@@ -115,11 +116,26 @@ def test_surface_draws_a_reward_and_one_of_its_terms(tmp_path: Path, capsys) -> 
         assert f"lucy-skg{': offensive_potential' if extra else ''}" in page.read_text("utf-8")
 
 
+def test_play_is_found_in_any_case_and_depth(tmp_path: Path) -> None:
+    names = ["2025/may/GAME.REPLAY", "2025/notes.txt", "A.NPZ", "b.npz"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    game, _, a, b = (tmp_path / name for name in names)
+    assert find_play([str(tmp_path)]) == [game, a, b]
+    assert find_play([str(tmp_path / "*.npz")]) == [a, b]
+    with pytest.raises(
+        AnalysisError, match=r"the only file there, notes.txt, does not end in .npz"
+    ):
+        find_play([str(tmp_path / "2025" / "*.txt")])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["eval", "nowhere.npz", "-o", "a.csv"], "nowhere.npz: expected a recording"),
         (["eval", "nowhere.replay", "-o", "a.csv"], "nowhere.replay: cannot be read"),
+        (["eval", "NOWHERE.REPLAY", "-o", "a.csv"], "NOWHERE.REPLAY: cannot be read"),
         (["eval", "GAME", "-o", "a.xlsx"], "a.xlsx: expected a file name that ends in .parquet"),
         (["eval", "GAME", "-o", "a.csv", "--spec", "lucy"], "unknown reward 'lucy'"),
         (["eval", "ONE", "-o", "a.csv"], "has no step that pays"),

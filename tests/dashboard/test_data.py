@@ -264,7 +264,10 @@ def test_things_that_went_away_are_named(own_world: World) -> None:
         sources.recordings.game("r1", 0)
     assert sources.recordings.game("r2", 0).games == 2
     (own_world.folder / "half.npz").write_bytes(b"PK\x03\x04" + b"x" * 100)
+    (own_world.folder / "2025" / "may" / "a").mkdir(parents=True)
+    (own_world.folder / "2025" / "may" / "a" / "DEEP.NPZ").touch()
     fresh = Sources.of(own_world.store, own_world.folder).recordings
+    assert "2025/may/a/DEEP.NPZ" in [Path(source.label).as_posix() for source in fresh.sources()]
     (half,) = [source.key for source in fresh.sources() if source.label == "half.npz"]
     with pytest.raises(DataError, match="cannot be read"):
         fresh.game(half, 0)

@@ -181,6 +181,15 @@ def test_memory_is_bounded_by_thinning(folder: Path) -> None:
     )
 
 
+def test_a_folder_is_searched_in_any_case_and_depth(tmp_path: Path) -> None:
+    for name in ("a", "one/two/b", ".cache/c"):
+        save_recording(tmp_path / f"{name}.npz", record("1v1", 0))
+    once = ReplayStates(tmp_path / "a.npz", [1]).counts[1]
+    (tmp_path / "one" / "two" / "b.npz").rename(tmp_path / "one" / "two" / "B.NPZ")
+    (tmp_path / "._a.npz").write_bytes(b"what macOS leaves behind")
+    assert ReplayStates(tmp_path, [1]).counts == {1: 2 * once}
+
+
 def test_no_states_is_an_error_with_the_way_out(folder: Path, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "no.npz"):
         with pytest.raises(ReplayStatesError, match=f"{path}: expected a recording.*replays imp"):

@@ -12,7 +12,7 @@ import pytest
 from lucy.sim import replay_import, replays
 from lucy.sim.constants import BACK_NET_Y, BALL_MAX_SPEED, CAR_MAX_SPEED, CEILING_Z, SIDE_WALL_X
 from lucy.sim.recording import Recording, load_recording
-from lucy.sim.replay_import import ImportedReplay, import_replays, load_replay
+from lucy.sim.replay_import import ImportedReplay, import_replays, load_replay, recording_names
 from lucy.sim.replays import ReplayError, read_replay
 
 from .fuzz import CUT_FRAMES, cut, fuzz_replays
@@ -150,11 +150,29 @@ def test_goals_end_episodes_that_kickoffs_begin(
     assert states.car_ball_touched.any(axis=0).all()
 
 
+@pytest.mark.parametrize(
+    ("replays", "recordings"),
+    [
+        (["a/x.replay", "b/y.replay"], ["x.npz", "y.npz"]),
+        (["a/x.replay", "b/X.REPLAY", "x.replay"], ["a/x.npz", "b/X.npz", "x.npz"]),
+        (
+            ["g/2024/may/a.replay", "g/2025/may/a.replay", "g/2025/b.replay"],
+            ["2024/may/a.npz", "2025/may/a.npz", "b.npz"],
+        ),
+        (["x/../a.replay", "x/a.replay"], ["a.npz", "x/a.npz"]),
+        (["a.replay", "a.REPLAY", "a-2.replay"], ["a.npz", "a-3.npz", "a-2.npz"]),
+    ],
+)
+def test_no_two_recordings_have_one_name(replays: list[str], recordings: list[str]) -> None:
+    names = recording_names([Path(replay) for replay in replays])
+    assert [name.as_posix() for name in names] == recordings
+
+
 def test_bad_files_are_named_and_the_others_imported(tmp_path: Path) -> None:
     short = cut(SHORT.read_bytes(), CUT_FRAMES)
     files = {
         "good": short,
-        "again/good": short,
+        "again/good": b"the same name",
         "truncated": short[: len(short) // 2],
         "empty": b"",
         "foreign": b"GIF89a" + bytes(3000),
@@ -169,7 +187,7 @@ def test_bad_files_are_named_and_the_others_imported(tmp_path: Path) -> None:
     out = tmp_path / "out"
     results = {str(r.replay.relative_to(tmp_path)): r for r in import_replays(paths, out)}
     reasons = {
-        "in/again/good.replay": "has the name of",
+        "in/again/good.replay": "is no Rocket League replay",
         "in/truncated.replay": "the parser cannot read it",
         "in/empty.replay": "is no Rocket League replay",
         "in/foreign.replay": "is no Rocket League replay",
@@ -181,7 +199,7 @@ def test_bad_files_are_named_and_the_others_imported(tmp_path: Path) -> None:
         assert reason in results[name].summary
     good = results["in/good.replay"]
     assert good.summary.startswith("alec & barnabas_ 0:1 No & Killer instinct, 200 steps")
-    assert [file.name for file in out.iterdir()] == ["good.npz"]
+    assert [file.relative_to(out).as_posix() for file in out.rglob("*.npz")] == ["good.npz"]
     assert good.recording is not None
     assert load_recording(good.recording).metadata.games[0].score == (0, 1)
 
