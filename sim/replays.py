@@ -28,6 +28,7 @@ from .constants import (
     TICKS_PER_SECOND,
 )
 from .recording import MAX_CARS, RecordedGame, Recording, RecordingMetadata
+from .replay_header import ReplayError, read_header
 from .state import GameStates, allocate
 
 MAX_REPLAY_BYTES = 32 * 2**20  # an hour's game is 10 MiB
@@ -37,10 +38,6 @@ PARSER_SECONDS = 60.0  # the parser takes 0.3 s for a whole game
 _SIGNATURE = b"TAGame.Replay_Soccar_TA"
 _MAX_GAP_SECONDS = 120.0  # between frames: RocketSim plays on for so long
 _ABSENT_SECONDS = 5.0  # a car that is gone for longer was not demolished: its player left
-
-
-class ReplayError(ValueError):
-    """A .replay file cannot be turned into a recording; the message says why."""
 
 
 class _Frames(NamedTuple):
@@ -70,6 +67,7 @@ def read_replay(path: Path) -> Recording:
     """
     _check_file(path)
     try:
+        read_header(path)
         with tempfile.TemporaryDirectory(prefix="lucy-replay-") as folder:
             _parse(path, Path(folder))
             return _convert(Path(folder), path.name)
