@@ -17,18 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .constants import (
-    BACK_NET_Y,
-    BALL_RADIUS,
-    BLUE,
-    CEILING_Z,
-    ORANGE,
-    SIDE_WALL_X,
-    TICK_SKIP,
-    TICKS_PER_SECOND,
-)
+from .constants import BLUE, ORANGE, TICK_SKIP, TICKS_PER_SECOND
 from .recording import MAX_CARS, RecordedGame, Recording, RecordingMetadata
+from .replay_field import check_play
 from .replay_header import ReplayError, read_header
+from .replay_modes import check_mode
 from .state import GameStates, allocate
 
 MAX_REPLAY_BYTES = 32 * 2**20  # an hour's game is 10 MiB
@@ -67,7 +60,7 @@ def read_replay(path: Path) -> Recording:
     """
     _check_file(path)
     try:
-        read_header(path)
+        check_mode(read_header(path))
         with tempfile.TemporaryDirectory(prefix="lucy-replay-") as folder:
             _parse(path, Path(folder))
             return _convert(Path(folder), path.name)
@@ -251,13 +244,8 @@ def _stack(period: list[tuple[Any, ...]], counters: tuple[np.ndarray, np.ndarray
 
 
 def _check_field(frames: Sequence[_Frames]) -> None:
-    ball = np.concatenate([period.ball[:, :3] for period in frames])
-    reach = np.abs(ball).max(axis=0)
-    # A little more than the ball's reach: positions come rounded, and walls give way
-    if (reach > (SIDE_WALL_X, BACK_NET_Y + BALL_RADIUS, CEILING_Z + BALL_RADIUS)).any():
-        raise ReplayError(
-            f"was not played on the standard field: the ball reached {reach.round().tolist()}"
-        )
+    for period in frames:
+        check_play(period.ticks, period.ball, period.score)
 
 
 def _resample(frames: _Frames, team: np.ndarray) -> GameStates:
