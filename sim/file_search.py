@@ -104,8 +104,10 @@ def _find(pattern: str, suffixes: Sequence[str]) -> Found:
     found = Found([], [], [])
     for match in matches:
         if match.is_dir():
-            for all_of, more in zip(found, search_folder(match, suffixes), strict=True):
-                all_of.extend(more)
+            inside = search_folder(match, suffixes)
+            found.files.extend(inside.files)
+            found.others.extend(inside.others)
+            found.unread.extend(inside.unread)
         else:
             (found.files if _ends(match.name, suffixes) else found.others).append(match)
     return found

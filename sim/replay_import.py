@@ -1,6 +1,7 @@
 """Many .replay files as recordings, each read in a process that may die without harm."""
 
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -13,14 +14,27 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 from .processors import usable_processors
 from .recording import SUFFIX, Recording, RecordingError, load_recording, save_recording
-from .replays import PARSER_SECONDS, ReplayError, read_replay
+from .replay_header import ReplayError
+from .replay_limits import (
+    HANG_SECONDS,
+    READER_SECONDS,
+    allowed_seconds,
+    end_with_children,
+    processor_seconds,
+)
+from .replays import read_replay
 
 REPLAY_SUFFIX = ".replay"
-SECONDS_A_REPLAY = PARSER_SECONDS + 180.0  # a whole game takes 5
 
 _POLL_SECONDS = 0.5  # so that Ctrl-C is heard on Windows
+_OVERWORKED = (
+    f"keeps its reader busy for over {READER_SECONDS:g} s of processor time without getting on; "
+    "save it from the game again, or leave it out"
+)
 _MAX_WORKERS = 8  # each takes some 300 MiB
 
 
@@ -37,7 +51,7 @@ def import_replays(
     directory: Path,
     *,
     workers: int | None = None,
-    seconds: float = SECONDS_A_REPLAY,
+    seconds: float = HANG_SECONDS,
 ) -> Iterator[ImportedReplay]:
     """Turn .replay files into recordings of the same names, several at once.
 
@@ -49,7 +63,8 @@ def import_replays(
         replays: the files.
         directory: where the recordings go.
         workers: processes; default one a processor.
-        seconds: limit for one file.
+        seconds: on the wall after which one file's reader has hung. What it may take of the
+            processor is `replay_limits`'.
 
     Yields:
         One result a file, in the order in which they are done.
@@ -130,6 +145,8 @@ class _Reader:
         self._process: Any = None
         self._job: tuple[Path, Path] | None = None
         self._deadline = 0.0
+        # Processor time of the process when it began the file, and the frames it has got
+        self._account = multiprocessing.get_context("spawn").RawArray("d", 2)
 
     @property
     def busy(self) -> bool:
@@ -140,6 +157,7 @@ class _Reader:
             self._start()
         self._job = (replay, target)
         self._deadline = time.monotonic() + self._seconds
+        self._account[:] = math.inf, 0.0
         self.connection.send_bytes(json.dumps([str(replay), str(target)]).encode())
 
     def result(self) -> ImportedReplay | None:
@@ -157,15 +175,22 @@ class _Reader:
         if done is None and time.monotonic() > self._deadline:
             done = False, f"was not read within {self._seconds:g} s"
             self.stop()
+        if done is None and self._overworked():
+            done = False, _OVERWORKED
+            self.stop()
         if done is None:
             return None
         self._job = None
         read, summary = done
         return ImportedReplay(replay, target if read else None, summary)
 
+    def _overworked(self) -> bool:
+        began, frames = self._account
+        return processor_seconds(self._watched) - began > allowed_seconds(frames)
+
     def stop(self) -> None:
         if self._process is not None:
-            self._process.kill()
+            end_with_children(self._process.pid)
             self._process.join()
             self.connection.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -175,12 +200,14 @@ class _Reader:
         context = multiprocessing.get_context("spawn")
         self._scratch = tempfile.mkdtemp(prefix="lucy-replays-")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_read_all, args=(theirs, self._scratch), daemon=True)
+        arguments = theirs, self._scratch, self._account
+        self._process = context.Process(target=_read_all, args=arguments, daemon=True)
         self._process.start()
+        self._watched = psutil.Process(self._process.pid)
         theirs.close()
 
 
-def _read_all(connection: Connection, scratch: str) -> None:
+def _read_all(connection: Connection, scratch: str, account: Any) -> None:
     """Read the replays that come through the connection, until it closes."""
     # The parent hears Ctrl-C too and ends this process; the parser must die of it itself,
     # which it would not if the signal were ignored.
@@ -190,17 +217,23 @@ def _read_all(connection: Connection, scratch: str) -> None:
     while True:
         try:
             replay, target = json.loads(connection.recv_bytes())
-            connection.send_bytes(json.dumps(_read_one(Path(replay), Path(target))).encode())
+            account[0] = time.process_time()
+            done = _read_one(Path(replay), Path(target), account)
+            connection.send_bytes(json.dumps(done).encode())
         except (EOFError, OSError):
             return
 
 
-def _read_one(replay: Path, target: Path) -> tuple[bool, str]:
+def _read_one(replay: Path, target: Path, account: Any) -> tuple[bool, str]:
+    def progress() -> None:
+        account[1] += 1
+
     try:
-        recording = read_replay(replay)
+        recording = read_replay(replay, progress)
         save_recording(target, recording)
     except (ReplayError, RecordingError) as error:
         return False, str(error)
     game = recording.metadata.games[0]
     score = f"{game.score[0]}:{game.score[1]}"
-    return True, f"{game.blue} {score} {game.orange}, {len(recording.states.score):,} steps"
+    played = f"{game.blue} {score} {game.orange}, {len(recording.states.score):,} steps"
+    return True, "; ".join([played, *recording.metadata.details.get("notes", [])])

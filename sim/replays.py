@@ -7,10 +7,9 @@ them in RocketSim; here its frames are put on the even steps of a recording, 15 
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +20,12 @@ from .constants import BLUE, ORANGE, TICK_SKIP, TICKS_PER_SECOND
 from .recording import MAX_CARS, RecordedGame, Recording, RecordingMetadata
 from .replay_field import check_play
 from .replay_header import ReplayError, read_header
+from .replay_limits import PARSER_SECONDS, OverTimeError, run_within
 from .replay_modes import check_mode
 from .state import GameStates, allocate
 
 MAX_REPLAY_BYTES = 32 * 2**20  # an hour's game is 10 MiB
 MAX_FRAMES = 200_000
-PARSER_SECONDS = 60.0  # the parser takes 0.3 s for a whole game
 
 _SIGNATURE = b"TAGame.Replay_Soccar_TA"
 _MAX_GAP_SECONDS = 120.0  # between frames: RocketSim plays on for so long
@@ -49,11 +48,15 @@ class _Frames(NamedTuple):
     actions: np.ndarray  # [F,C,8] from this frame to the next
 
 
-def read_replay(path: Path) -> Recording:
+def read_replay(path: Path, progress: Callable[[], None] | None = None) -> Recording:
     """Turn a .replay file into a recording.
 
     It runs the parser on it and plays it in RocketSim, which takes some seconds; hostile files
     are better read in a process of their own, as `replay_import` does.
+
+    Args:
+        path: of the file.
+        progress: is called for every frame of play.
 
     Raises:
         ReplayError: it is no replay of standard play, or the parser cannot read it.
@@ -63,7 +66,7 @@ def read_replay(path: Path) -> Recording:
         check_mode(read_header(path))
         with tempfile.TemporaryDirectory(prefix="lucy-replay-") as folder:
             _parse(path, Path(folder))
-            return _convert(Path(folder), path.name)
+            return _convert(Path(folder), path.name, progress)
     except ReplayError:
         raise
     except Exception as error:  # the parser's output is as odd as the file, whatever that is
@@ -93,24 +96,19 @@ def _parse(path: Path, folder: Path) -> None:
     command = [str(_parser(folder)), "parquet", "--skip-checks"]
     command += ["-i", str(path.absolute()), "-o", str(folder)]
     log = folder / "parser.log"
+    quiet = os.environ | {"NO_COLOR": "1", "RUST_BACKTRACE": "0"}
     try:
-        with log.open("wb") as errors:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                timeout=PARSER_SECONDS,
-                env=os.environ | {"NO_COLOR": "1", "RUST_BACKTRACE": "0"},
-                check=False,
-            )
-    except subprocess.TimeoutExpired as error:
-        raise ReplayError(f"keeps the parser busy for over {PARSER_SECONDS:g} s") from error
-    if done.returncode:
+        status = run_within(command, PARSER_SECONDS, log, quiet)
+    except OverTimeError as error:
+        raise ReplayError(
+            f"keeps the parser busy for over {PARSER_SECONDS:g} s of processor time, where a "
+            "whole game takes less than one; save it from the game again, or leave it out"
+        ) from error
+    if status:
         with log.open("rb") as errors:
             lines = errors.read(4096).decode("utf-8", "replace").splitlines()
         said = [line for line in lines if line.strip() and not line.startswith("thread ")]
-        reason = said[0][:200] if said else f"exit status {done.returncode}"
+        reason = said[0][:200] if said else f"exit status {status}"
         raise ReplayError(f"the parser cannot read it ({reason})")
 
 
@@ -126,7 +124,7 @@ def _parser(folder: Path) -> Path:
     return copy
 
 
-def _convert(folder: Path, name: str) -> Recording:
+def _convert(folder: Path, name: str, progress: Callable[[], None] | None) -> Recording:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of rlgym-tools, about packages that it can do without
         from rlgym_tools.rocket_league.replays.convert import replay_to_rlgym
@@ -141,7 +139,7 @@ def _convert(folder: Path, name: str) -> Recording:
         if not ((between >= 0) & (between <= _MAX_GAP_SECONDS)).all():
             raise ReplayError("has frames that do not follow one another in time")
         players = _players(replay)
-        frames = list(_collect(replay, replay_to_rlgym(replay, "rocketsim"), players))
+        frames = list(_collect(replay, replay_to_rlgym(replay, "rocketsim"), players, progress))
     if not frames:
         raise ReplayError("has no play in it, from kickoff to goal")
     _check_field(frames)
@@ -172,13 +170,20 @@ def _players(replay: Any) -> list[dict[str, Any]]:
     return sorted(players, key=lambda player: player["team"])
 
 
-def _collect(replay: Any, frames: Any, players: Sequence[dict[str, Any]]) -> Any:
+def _collect(
+    replay: Any,
+    frames: Any,
+    players: Sequence[dict[str, Any]],
+    progress: Callable[[], None] | None,
+) -> Any:
     """rlgym-tools' frames as arrays, a period at a time."""
     counters = _counters(replay, players)
     ids = [player["id"] for player in players]
     period: list[tuple[Any, ...]] = []
     for frame in frames:
         period.append(_frame_values(frame, ids))
+        if progress is not None:
+            progress()
         if frame.episode_seconds_remaining <= 0:  # a period counts down to its last frame
             yield _stack(period, counters)
             period = []

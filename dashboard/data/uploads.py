@@ -14,7 +14,7 @@ from ...sim.replay_import import import_replays
 from ...sim.replays import MAX_REPLAY_BYTES
 from .errors import DataError
 
-SECONDS = 90.0  # that reading a replay may take; a whole game takes 5
+SECONDS = 900.0  # until a reader counts as hung; a whole game takes 5 on an idle machine
 
 _KEPT = 20  # replays, some megabytes each
 

@@ -1,18 +1,15 @@
 """Real .replay files as recordings, and files that are none."""
 
-import importlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lucy.sim import replay_import, replays
+from lucy.sim import replays
 from lucy.sim.constants import BACK_NET_Y, BALL_MAX_SPEED, CAR_MAX_SPEED, CEILING_Z, SIDE_WALL_X
 from lucy.sim.recording import Recording, load_recording
-from lucy.sim.replay_import import ImportedReplay, import_replays, load_replay, recording_names
+from lucy.sim.replay_import import import_replays, load_replay, recording_names
 from lucy.sim.replays import ReplayError, read_replay
 
 from .fuzz import CUT_FRAMES, cut, fuzz_replays
@@ -202,46 +199,6 @@ def test_bad_files_are_named_and_the_others_imported(tmp_path: Path) -> None:
     assert [file.relative_to(out).as_posix() for file in out.rglob("*.npz")] == ["good.npz"]
     assert good.recording is not None
     assert load_recording(good.recording).metadata.games[0].score == (0, 1)
-
-
-ODD_READERS = """
-import os, time
-
-def hang(connection, scratch):
-    time.sleep(60)
-
-def crash(connection, scratch):
-    os._exit(7)
-"""
-
-
-@pytest.mark.parametrize(
-    ("reader", "seconds", "reason"),
-    [
-        ("hang", 0.5, "was not read within 0.5 s"),
-        ("crash", 60, "crashed its reader (exit status 7)"),
-    ],
-)
-def test_a_reader_that_hangs_or_dies_costs_one_file(
-    reader: str, seconds: float, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "odd_readers.py").write_text(ODD_READERS, "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)  # the processes' too
-    odd_readers = importlib.import_module("odd_readers")
-    monkeypatch.setattr(replay_import, "_read_all", getattr(odd_readers, reader))
-    results = list(import_replays([SHORT, LONG], tmp_path, workers=1, seconds=seconds))
-    assert results == [ImportedReplay(file, None, reason) for file in (SHORT, LONG)]
-    sys.modules.pop("odd_readers")
-
-
-def test_a_parser_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*arguments: object, **options: object) -> None:
-        assert options["timeout"] == 60
-        raise subprocess.TimeoutExpired("carball", 60)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(ReplayError, match="keeps the parser busy for over 60 s"):
-        read_replay(SHORT)
 
 
 @pytest.mark.parametrize(
