@@ -25,6 +25,10 @@ class Outcome(NamedTuple):
     slowest: float
     reasons: Counter[str]
 
+    def having(self, words: str) -> int:
+        """How many were refused for a reason with these words."""
+        return sum(count for reason, count in self.reasons.items() if words in reason)
+
 
 def mutate(data: bytes, rng: np.random.Generator, marks: tuple[bytes, ...] = ()) -> bytes:
     """Damage a file in one to three of these ways: flipped bits, cut, spliced, huge numbers.
@@ -113,6 +117,23 @@ def _write_members(path: Path, members: dict[str, bytes], rng: np.random.Generat
 
 
 REPLAY_MARKS = (b"TAGame.", b"IntProperty", b"NameProperty", b"ArrayProperty", b"StrProperty")
+# What modes, fields, teams and players are told by
+WORDS = (
+    b"ARC_Darc_P",
+    b"Archetypes.Ball.",
+    b"Archetypes.GameEvent.",
+    b"Archetypes.Teams.",
+    b"Engine.PlayerReplicationInfo:",
+    b"GameInfo_Soccar",
+    b"Goals",
+    b"MapName",
+    b"MatchType",
+    b"PlayerTeam",
+    b"ReplicatedDemolish",
+    b"ReplicatedGamePlaylist",
+    b"Team1Score",
+    b"TeamSize",
+)
 
 
 CUT_FRAMES, CUT_GOAL = 590, 497  # of the short replay: its first goal, and what follows it
@@ -154,9 +175,11 @@ def mutate_replay(data: bytes, rng: np.random.Generator) -> bytes:
     size = int.from_bytes(data[:4], "little")
     head, body = data[8 : 8 + size], data[16 + size :]
     assert sealed(head) + sealed(body) == data
-    kind = rng.integers(4)
+    kind = rng.integers(5)
     if kind == 0:
         return mutate(data, rng)
+    if kind == 4:
+        return sealed(_mutate_words(head, rng)) + sealed(_mutate_words(body, rng))
     if kind == 1:
         return sealed(mutate(head, rng, REPLAY_MARKS)) + sealed(body)
     if kind == 2:
@@ -165,6 +188,28 @@ def mutate_replay(data: bytes, rng: np.random.Generator) -> bytes:
     for at in rng.integers(len(body) // 20, len(body) // 5, rng.integers(1, 4)):
         flipped[at] ^= 1 << int(rng.integers(8))
     return sealed(head) + sealed(bytes(flipped))
+
+
+def _mutate_words(part: bytes, rng: np.random.Generator) -> bytes:
+    """Damage one to three names, or what stands right behind them; the lengths stay."""
+    out = bytearray(part)
+    present = [word for word in WORDS if word in part]
+    for _ in range(rng.integers(1, 4)):
+        word = present[rng.integers(len(present))]
+        places = [found.start() for found in re.finditer(re.escape(word), part)]
+        at = places[rng.integers(len(places))]
+        kind = rng.integers(4)
+        if kind == 0:  # another word
+            other = present[rng.integers(len(present))][: len(word)]
+            out[at : at + len(other)] = other
+        elif kind == 1:  # letters
+            out[at + rng.integers(len(word))] = rng.integers(32, 256)
+        elif kind == 2:  # its length
+            out[at - 4 : at] = struct.pack("<i", int(rng.choice([0, -1, -40, 1, 500, 2**31 - 1])))
+        else:  # its value
+            place = at + len(word) + int(rng.integers(1, 40))
+            out[place : place + 4] = rng.bytes(4)
+    return bytes(out[: len(part)])
 
 
 def fuzz_replays(seed_file: Path, scratch: Path, rounds: int, seed: int) -> Outcome:
@@ -196,6 +241,9 @@ if __name__ == "__main__":
     file, rounds, seed = Path(sys.argv[1]), int(sys.argv[2]), int([*sys.argv, "0"][3])
     with tempfile.TemporaryDirectory() as folder:
         if file.suffix == ".replay":
-            print(fuzz_replays(file, Path(folder), rounds, seed))
+            outcome = fuzz_replays(file, Path(folder), rounds, seed)
+            print(outcome)
+            crashed, late = outcome.having("crashed"), outcome.having("processor time")
+            print(f"{crashed} crashed their reader, {late} took too much processor time")
         else:
             print(fuzz_recordings(file, Path(folder) / "a.npz", rounds, seed))

@@ -232,3 +232,4 @@ def test_mutated_replays_import_or_are_refused(tmp_path: Path) -> None:
     outcome = fuzz_replays(SHORT, tmp_path, FUZZ_ROUNDS, seed=100)
     assert outcome.loaded + outcome.refused == FUZZ_ROUNDS
     assert 0 < outcome.loaded < FUZZ_ROUNDS
+    assert outcome.having("crashed") == outcome.having("processor time") == 0
