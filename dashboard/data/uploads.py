@@ -76,7 +76,7 @@ class Uploads:
         finally:
             replay.unlink(missing_ok=True)
         if result.recording is None:
-            raise DataError(f"The replay {result.summary}. Expected one of standard soccar.")
+            raise DataError(f"The replay {result.summary}. Drop another.")
         return result.recording
 
 

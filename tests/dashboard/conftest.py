@@ -40,7 +40,7 @@ TINY = {
     "network.width": 8,
     "network.feedforward": 8,
 }
-REPLAYS = sorted((SHARED / "replays").glob("*.replay"))
+REPLAYS = sorted((SHARED / "replays").glob("*-*-*.replay"))  # ordinary games of 2v2
 REPLAY = REPLAYS[0] if REPLAYS else SHARED / "replays" / "none.replay"
 
 
