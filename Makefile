@@ -1,24 +1,46 @@
 # Sets a fresh machine up and runs; README.md has the same as plain pip commands for Windows.
 PYTHON ?= python3
 BIN := .venv/bin
+# Made last, so that a set-up that was interrupted is not taken for a whole one
+READY := .venv/ready
+PIP := $(BIN)/python -m pip install --constraint constraints.txt
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench lock
 
-$(BIN)/lucy: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || { \
+	  echo "Lucy needs Python 3.11 or 3.12; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." \
+	    "Name one that you have, for instance: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
+	  && test "$$($(BIN)/python --version)" = "$$($(PYTHON) --version)" \
+	  || $(PYTHON) -m venv --clear .venv
+	$(PIP) setuptools
+	$(PIP) --no-build-isolation --editable '.[dev]'
 	touch $@
 
-demo: $(BIN)/lucy
+demo: $(READY)
 	$(BIN)/lucy demo
 
-test: $(BIN)/lucy
+test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(BIN)/lucy
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(BIN)/lucy
+bench: $(READY)
 	$(BIN)/lucy bench sim
+
+# The newest versions that pyproject.toml allows, and that every system has wheels of. RLGym's
+# packages are source code everywhere; RocketSim's wheel for macOS is for 14 and later.
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+	  --no-annotate --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml
+	sed -i.bak "/python_full_version >= '3.1[3-9]'/d" constraints.txt && rm constraints.txt.bak
+	for system in linux windows macos; do for python in 3.11 3.12; do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --extra dev --extra postgresql \
+	    --constraint constraints.txt --python-platform $$system --python-version $$python \
+	    --only-binary :all: --no-binary rlgym --no-binary rlgym-api --no-binary rlgym-rocket-league \
+	    --no-binary rlgym-tools --output-file /dev/null pyproject.toml || exit 1; \
+	done; done
