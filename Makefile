@@ -8,9 +8,10 @@ PIP := $(BIN)/python -m pip install --constraint constraints.txt
 .PHONY: demo test lint bench lock
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' || { \
-	  echo "Lucy needs Python 3.11 or 3.12; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." \
-	    "Name one that you have, for instance: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' 2>/dev/null || { \
+	  echo "Lucy needs Python 3.11 or 3.12, and $(PYTHON) is" \
+	    "$$($(PYTHON) --version 2>/dev/null || echo missing). Name one that you have, for instance:" \
+	    "make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
 	  && test "$$($(BIN)/python --version)" = "$$($(PYTHON) --version)" \
 	  || $(PYTHON) -m venv --clear .venv
