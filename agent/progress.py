@@ -36,9 +36,9 @@ class Interruption:
         return time.perf_counter() - self._start
 
     @property
-    def requested(self) -> bool:
-        """Whether to stop now."""
-        return self.by_user or self.elapsed > self.seconds
+    def time_is_up(self) -> bool:
+        """Whether as many seconds have passed."""
+        return self.elapsed > self.seconds
 
 
 @contextmanager
@@ -74,6 +74,7 @@ class ProgressCallback(BaseCallback):
         super().__init__()
         self._console, self._steps, self._interruption = console, steps, interruption
         self._timed = math.isfinite(interruption.seconds)
+        self._rollouts = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -98,6 +99,7 @@ class ProgressCallback(BaseCallback):
         self._progress.start()
 
     def _on_rollout_start(self) -> None:
+        self._rollouts += 1
         shares = getattr(self.model, "shares", {})
         text = ", ".join(f"{phase} {share:.0%}" for phase, share in shares.items())
         self._progress.update(self._task, description="collecting", shares=text)
@@ -106,7 +108,9 @@ class ProgressCallback(BaseCallback):
         rate = f"{self._rate():,.0f} steps/s"
         done = round(self._interruption.elapsed) if self._timed else self.num_timesteps
         self._progress.update(self._task, completed=done, rate=rate)
-        return not self._interruption.requested
+        # However slow the machine, a time is enough for one iteration
+        timed_out = self._rollouts > 1 and self._interruption.time_is_up
+        return not (self._interruption.by_user or timed_out)
 
     def _on_rollout_end(self) -> None:
         self._progress.update(self._task, description="learning  ")

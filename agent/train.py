@@ -94,7 +94,8 @@ def train(
         resume: go on from its newest whole checkpoint.
         device: default the CPU.
         console: default none is written to.
-        seconds: after which the training ends, with its last iteration left out.
+        seconds: after which the training ends, with its last iteration left out, if that is
+            not its only one.
         store: URL of the database that gets every iteration; one that fails is warned of and
             does not end the training. Default none.
         workers: so many rollout workers, in Ray, share the arenas; by default this process and

@@ -24,6 +24,7 @@ from .memory import Saved
 from .simulation import AgentLayout, Collected, Simulation
 from .stage import Stage
 
+_SECONDS_TO_END = 60.0  # for a process that was told to end, or has ended
 _AWAKE_SECONDS = 0.003  # about as long as a CPU infers for a thousand agents
 
 Build = Callable[[Sequence[str]], Simulation]
@@ -156,7 +157,7 @@ class SimulationWorkers:
         for connection in self._connections:
             connection.close()
         for process in self._processes:
-            process.join(timeout=5)
+            process.join(timeout=_SECONDS_TO_END)
             process.kill()
 
     def _await_start(self) -> None:
@@ -200,7 +201,7 @@ class SimulationWorkers:
 
     def _ended(self, connection: Connection) -> WorkerError:
         process = self._processes[self._connections.index(connection)]
-        process.join(timeout=1)
+        process.join(timeout=_SECONDS_TO_END)
         if not self._started and process.exitcode == 1:
             return WorkerError(
                 "a simulation process could not start: the program failed when that process "

@@ -454,7 +454,8 @@ def test_killed_processes_leave_a_whole_checkpoint(tmp_path: Path) -> None:
         for directory, process in processes.items():
             assert process.stdout
             with process:
-                assert process.stdout.readline()
+                for _ in range(moments.randint(3, 6)):  # the third line is of a later step
+                    assert process.stdout.readline()
                 time.sleep(moments.uniform(0, 0.05))
                 process.kill()
                 printed = process.stdout.read().splitlines()

@@ -1,5 +1,6 @@
 """A training small enough for a test: seconds on one core."""
 
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from lucy.agent import checkpoint
 from lucy.agent.config import TrainConfig, load_preset
 from lucy.agent.opponents.policy_bot import untrained_policy
 from lucy.agent.train import train
+
+from ..waiting import wait_until
 
 # RLBot is for Windows and Linux
 collect_ignore_glob = [] if find_spec("rlbot") else ["test_rlbot_*.py"]
@@ -32,6 +35,18 @@ def tiny_config(**changes: Any) -> TrainConfig:
     """Three iterations of 64 samples, with changes such as ppo__gamma=0.9."""
     named = {key.replace("__", "."): value for key, value in changes.items()}
     return load_preset("lucy-cpu", TINY | named)
+
+
+def await_checkpoint(
+    folder: Path, process: subprocess.Popen[bytes], after: Path | None = None
+) -> None:
+    """Wait until a training in another process has saved one that is not `after`."""
+
+    def saved() -> bool:
+        assert process.poll() is None, process.communicate()[0].decode()
+        return checkpoint.newest(folder) != after
+
+    wait_until(saved, f"there is a new checkpoint in {folder}")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from rlbot import flat
 from lucy.sim.constants import BOOST_PAD_POSITIONS, DOUBLE_JUMP_MAX_DELAY
 from lucy.sim.engine import ArenaPool
 
+from ..waiting import HANG
+
 BIG = BOOST_PAD_POSITIONS[:, 2] > 72
 # RLBot's order of pads, by y and then x
 PAD_ORDER = np.lexsort((BOOST_PAD_POSITIONS[:, 0], BOOST_PAD_POSITIONS[:, 1])).tolist()
@@ -138,7 +140,7 @@ class Server:
         """
         self._cars, self._team = dict(cars), team
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(60)
+        self._listener.settimeout(HANG)
         self.port = self._listener.getsockname()[1]
         self._connection: socket.socket | None = None
 
@@ -158,7 +160,7 @@ class Server:
     def shake_hands(self, match: flat.MatchConfiguration, field: flat.FieldInfo) -> str:
         """Wait for the bot until it is ready; its agent id."""
         self._connection = self._listener.accept()[0]
-        self._connection.settimeout(10)
+        self._connection.settimeout(HANG)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         settings = self._receive()
         assert isinstance(settings, flat.ConnectionSettings)

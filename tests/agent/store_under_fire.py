@@ -58,6 +58,8 @@ def read(store: str, stop: str) -> None:
             matches = readers.read_matches(opened)
             assert len(readers.read_goals(opened)) >= GOALS * len(matches)
             looks += 1
+            if looks == 1:
+                print("looking", flush=True)
             time.sleep(0.05)  # else the machine would be busy with looking
     print(looks)
 

@@ -18,6 +18,7 @@ from lucy.sim.constants import GOAL_THRESHOLD_Y, TICK_SKIP
 from lucy.sim.engine import ArenaPool
 from lucy.sim.resets import kickoff
 
+from ..waiting import HANG
 from .rlbot_game import Game, Server, field_info
 
 
@@ -156,7 +157,7 @@ def test_an_exported_bot_plays_as_in_our_environment(
         assert server.shake_hands(match, field_info()) == variety.agent_id
         actions, packets = play_there(server, game, bot_cars, steps)
         server.send(flat.DisconnectSignal())
-        assert process.wait(60) == 0
+        assert process.wait(HANG) == 0
     assert packets >= 1000
     np.testing.assert_array_equal(actions, expected)
     assert len(np.unique(actions.reshape(-1, 8), axis=0)) >= 6  # it did not just drive straight

@@ -14,6 +14,7 @@ from pathlib import Path
 from lucy.agent.store import Store
 from lucy.agent.store.readers import list_runs, read_goals, read_matches, read_metrics
 
+from ..waiting import HANG, wait_until
 from .store_under_fire import DIRECTORY, GOALS
 
 CAN_FORK = os.name == "posix"
@@ -36,14 +37,11 @@ def acknowledged(path: Path) -> list[tuple[str, int]]:
 def killer(store: Path, said: Path) -> tuple[Callable[[int, float], None], Callable[[], None]]:
     """A function that starts a writer and kills it soon, and one that ends what it needs."""
 
-    def until_it_writes(size: int) -> None:
-        deadline = time.monotonic() + 60
-        while not said.exists() or said.stat().st_size <= size:
-            assert time.monotonic() < deadline, "the writer does not write"
-            time.sleep(0.001)
-
     def size() -> int:
         return said.stat().st_size if said.exists() else 0
+
+    def until_it_writes(before: int) -> None:
+        wait_until(lambda: size() > before, "the writer writes")
 
     if not CAN_FORK:
 
@@ -71,7 +69,7 @@ def killer(store: Path, said: Path) -> tuple[Callable[[int, float], None], Calla
         assert answers.readline() == "ended\n"
 
     def end() -> None:
-        parent.communicate(timeout=30)
+        parent.communicate(timeout=HANG)
 
     return kill_forked, end
 
@@ -81,6 +79,9 @@ def test_killed_writers_lose_nothing_and_readers_see_only_whole_things(tmp_path:
     with Store.open(str(path)) as store:
         store.start_run(DIRECTORY, config={})
     readers = [start("read", path, stop) for _ in range(2)]
+    for reader in readers:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "looking\n"
     kill, end = killer(path, said)
     draw = random.Random(0)
     for _ in range(KILLS):
@@ -89,8 +90,7 @@ def test_killed_writers_lose_nothing_and_readers_see_only_whole_things(tmp_path:
         kill(newest, draw.uniform(0.0, 0.03))
     end()
     stop.touch()
-    looks = [int(reader.communicate(timeout=60)[0] or 0) for reader in readers]
-    assert min(looks) > 0
+    looks = [int(reader.communicate(timeout=HANG)[0] or 0) for reader in readers]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -31,6 +31,7 @@ from lucy.agent.train import train
 from lucy.agent.training_rating import TrainingRating
 from lucy.sim.processors import usable_processors
 
+from ..waiting import HANG, wait_until
 from .conftest import tiny_config
 from .test_cli import SETTINGS, lucy
 
@@ -193,14 +194,15 @@ def test_resuming_takes_back_games_and_ratings(run: Path, tmp_path: Path) -> Non
 def test_the_process_runs_when_a_core_is_idle() -> None:
     command = [sys.executable, "-m", "lucy.agent.rating_process"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        until = time.monotonic() + 60
-        while os.sched_getscheduler(process.pid) != os.SCHED_IDLE:
+
+        def idle() -> bool:
             assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
+            return os.sched_getscheduler(process.pid) == os.SCHED_IDLE
+
+        wait_until(idle, "the process runs when a core is idle")
         assert process.stdin
         process.stdin.close()  # without a job
-        assert process.wait(60) == 0
+        assert process.wait(HANG) == 0
 
 
 @pytest.mark.parametrize(("cores", "seconds"), [(2, 100.0), (10, 20.0), (20, 10.0), (64, 10.0)])
@@ -236,7 +238,7 @@ def test_the_process_ends_with_its_training(run: Path) -> None:
         assert process.stdin
         process.stdin.write(as_json(job(run, games=1000, seconds=300.0)).encode())
         process.stdin.close()  # as when the training is killed
-        assert process.wait(60) == ABANDONED
+        assert process.wait(HANG) == ABANDONED
     assert not (run / "result.json").exists()
 
 

@@ -5,7 +5,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,8 @@ import pytest
 from lucy.agent.cli import main
 from lucy.agent.watch import RLVISER_PORT, SENDER_PORT, Viewer, WatchError
 from lucy.sim.state import GameStates
+
+from ..waiting import wait_until
 
 pytest.importorskip("rlviser_py")
 
@@ -30,13 +31,15 @@ for mode in ("1v1", "2v2"):
 def listening(port: int) -> Iterator[socket.socket]:
     """Have this UDP port, as RLViser has; another run of these tests may hold it for a while."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        for attempt in range(60):
+
+        def bound() -> bool:
             try:
                 receiver.bind(("", port))
-                break
             except OSError:
-                assert attempt < 59, f"UDP port {port} stays taken"
-                time.sleep(1)
+                return False
+            return True
+
+        wait_until(bound, f"UDP port {port} is free")
         receiver.settimeout(0.2)
         yield receiver
 
@@ -45,10 +48,11 @@ def received(receiver: socket.socket, program: subprocess.Popen[bytes]) -> list[
     """The game states that come until the program ends."""
     states, named = [], -1
     while True:
+        ended = program.poll() is not None  # asked first: it may send and end in between
         try:
             data = receiver.recv(65536)
         except TimeoutError:
-            if program.poll() is not None:
+            if ended:
                 return states
             continue
         if len(data) > 1 and named == GAME_STATE:

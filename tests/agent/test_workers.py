@@ -32,7 +32,8 @@ from lucy.rewards.spec import load_spec
 from lucy.sim.simulation import Collected
 from lucy.sim.vec_env import RocketLeagueVecEnv
 
-from .conftest import TINY, tiny_config
+from ..waiting import HANG
+from .conftest import TINY, await_checkpoint, tiny_config
 
 TASKS = {
     "auxiliary__reward_prediction": 1.0,
@@ -257,11 +258,9 @@ def test_interrupted_and_resumed(started: None, tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    while checkpoint.newest(run / "checkpoints") is None:
-        assert process.poll() is None, process.communicate()[0].decode()
-        time.sleep(0.1)
+    await_checkpoint(run / "checkpoints", process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
-    output = process.communicate(timeout=60)[0].decode()
+    output = process.communicate(timeout=HANG)[0].decode()
     assert process.returncode == 0, output
     assert "Stopped at" in output.replace("\n", " ")
     assert "Traceback" not in output

