@@ -1,4 +1,4 @@
-"""Where the tests find the reference data that is no part of the project."""
+"""The reference data that the tests find in `shared`, and what has to be set before all imports."""
 
 import hashlib
 import os
@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 # Numba's cache looks at the file of a kernel alone, not at the kernels that it calls: after an
 # edit of one of those it would run old code. So each state of the source has a cache of its own.
 _source = b"".join(
-    path.read_bytes() for room in ("sim", "rewards") for path in sorted((ROOT / room).rglob("*.py"))
+    path.read_bytes()
+    for room in ("sim", "rewards", "agent")
+    for path in sorted((ROOT / room).rglob("*.py"))
 )
 _name = f"lucy-numba-{hashlib.sha256(_source).hexdigest()[:16]}"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _name))
@@ -23,7 +25,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from lucy.sim.state import GameStates  # noqa: E402
 
-SHARED = Path(os.environ.get("LUCY_SHARED", ROOT.parent / "shared"))
+from .shared import SHARED  # noqa: E402
+from .skips import (  # noqa: E402, F401
+    pytest_addoption,
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
 
 
 class Golden:

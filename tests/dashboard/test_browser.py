@@ -261,7 +261,7 @@ def test_a_game_is_watched(page: Any, world: World, address: str) -> None:
     )
 
 
-@pytest.mark.skipif(not REPLAYS, reason="no replays")
+@pytest.mark.skipif(not REPLAYS, reason="no replays; set LUCY_SHARED")
 def test_dropped_replays_are_shown_and_a_bad_one_refused(
     page: Any, address: str, tmp_path: Path
 ) -> None:
@@ -278,7 +278,7 @@ def test_dropped_replays_are_shown_and_a_bad_one_refused(
         until(page, "window.lucy && lucy.play.look() && lucy.play.look().cars === 4")
 
 
-@pytest.mark.skipif(not REPLAYS, reason="no replays")
+@pytest.mark.skipif(not REPLAYS, reason="no replays; set LUCY_SHARED")
 def test_imported_replays_are_scored_by_any_reward(page: Any, world: World, address: str) -> None:
     recordings = Sources.of(world.store, world.folder).recordings
     imported = [source for source in recordings.sources() if source.kind == "file"]

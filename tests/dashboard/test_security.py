@@ -138,7 +138,7 @@ def test_drops_that_are_no_replays_are_refused(tmp_path: Path) -> None:
     assert uploads.all() == {}
 
 
-@pytest.mark.skipif(not REPLAY.exists(), reason="no replays")
+@pytest.mark.skipif(not REPLAY.exists(), reason="no replays; set LUCY_SHARED")
 def test_a_replay_that_takes_too_long_is_given_up() -> None:
     uploads = Uploads(seconds=0.01)
     with pytest.raises(DataError, match=r"was not read within 0\.01 s"):
