@@ -10,6 +10,7 @@ from plotly.graph_objects import Figure
 from rich.console import Console
 
 from ..rewards.drawing import PictureError, save_picture
+from ..sim.shell import shell_line
 from . import checkpoint, match_report
 from .ablation_figure import curves_figure
 from .ablation_report import Outcome, estimates, markdown, read_curve, rows, table, to_json
@@ -97,7 +98,7 @@ class AblationRun(NamedTuple):
         for name, (asked, had) in _differences(self.config, saved).items():
             raise ConfigError(
                 f"{self.directory}: was trained with {name} = {had!r}, and {asked!r} is asked for "
-                f"now: ask for --set {name}={had} again, or choose another --run-dir"
+                f"now: {_ask_again(name, had)}choose another --run-dir"
             )
 
     @property
@@ -108,6 +109,18 @@ class AblationRun(NamedTuple):
 def _differences(asked: TrainConfig, had: TrainConfig) -> dict[str, tuple[Any, Any]]:
     one, other = (_flat(config) for config in (asked, had))
     return {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+
+
+def _ask_again(name: str, value: Any) -> str:
+    if value is None:  # which `--set` cannot say
+        return ""
+    return f"ask for {shell_line('--set', f'{name}={_toml(value)}')} again, or "
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
 
 
 def _flat(config: TrainConfig) -> dict[str, Any]:
@@ -221,7 +234,7 @@ def _draw(figure: Figure, directory: Path, console: Console) -> list[Path]:
         try:
             save_picture(figure, directory / name)
         except PictureError as error:
-            console.print(str(error), style="yellow", markup=False)
+            console.print(str(error), style="yellow")
         else:
             drawn.append(directory / name)
     return drawn

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .cli_ablate import ablate
 from .cli_bots import bots
@@ -21,11 +20,13 @@ from .cli_match import match
 from .cli_rewards import rewards
 from .cli_rlbot import export, watch
 from .cli_tournament import tournament
+from .messages import console, prepare_streams, transient_bar, visible
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     help="Train Rocket League agents by self-play, and see how good they are.",
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine, side by side with peers.")
@@ -41,8 +42,6 @@ app.add_typer(export, name="export")
 app.command()(match)
 app.command()(watch)
 app.command()(tournament)
-
-console = Console()
 
 
 class Mode(StrEnum):
@@ -109,9 +108,10 @@ def train(
     ] = None,
 ) -> None:
     """Train an agent by self-play; Ctrl-C stops it with its work saved."""
+    from ..sim.shell import shell_line
     from .config import ConfigError, parse_changes
     from .device import parse_device
-    from .store import check_url
+    from .store import check_url, shown_url
     from .train import start_settings
     from .train import train as run_training
 
@@ -127,6 +127,7 @@ def train(
     run_dir = run_dir or Path("runs") / preset
     chosen = parse_device(device)
     config = start_settings(run_dir, preset, changes, resume)
+    given_store = store
     store = str(run_dir.parent / "lucy.db") if store is None else store
     if store == "none":
         store = None
@@ -150,10 +151,12 @@ def train(
         console.print(f"Stopped before the first checkpoint; {run_dir} can be resumed from zero.")
     elif result.interrupted:
         console.print(f"Stopped at {result.steps:,} steps, saved as {result.checkpoint}.")
-        console.print(f"Go on with: lucy train --resume --run-dir {run_dir}")
+        again = ["lucy", "train", "--resume", "--run-dir", run_dir]
+        again += [] if given_store is None else ["--store", shown_url(given_store)]
+        console.print(f"Go on with: {shell_line(*again)}")
     else:
         console.print(f"Done: {result.steps:,} steps, saved as {result.checkpoint}.")
-        console.print(f"See it play: lucy match {run_dir} chaser")
+        console.print(f"See it play: {shell_line('lucy', 'match', run_dir, 'chaser')}")
 
 
 @replays.command("import")
@@ -183,11 +186,9 @@ def bench_sim(
     json_file: JsonFile = None,
 ) -> None:
     """Physics, reward and observation beside raw RocketSim and RLGym v2, in one run."""
-    from rich.progress import Progress
-
     from ..benchmarks import sim
 
-    with Progress(console=console, transient=True) as progress:
+    with transient_bar(console) as progress:
         task = progress.add_task("measuring", total=1.0)
         result = sim.run(
             mode=mode.value,
@@ -233,13 +234,11 @@ def bench_train(
     json_file: JsonFile = None,
 ) -> None:
     """Phases of training and steps/s, on request beside rlgym-learn on the same work."""
-    from rich.progress import Progress
-
     from ..benchmarks import train as measured
     from ..benchmarks.peer_environment import default_folder
     from .device import parse_device
 
-    with Progress(console=console, transient=True) as progress:
+    with transient_bar(console) as progress:
         task = progress.add_task("measuring", total=1.0)
         result = measured.run(
             preset=None if preset == "none" else preset,
@@ -262,11 +261,9 @@ def bench_growth(
     json_file: JsonFile = None,
 ) -> None:
     """Cost and memory of collecting by arenas and processes, of reward prediction by window."""
-    from rich.progress import Progress
-
     from ..benchmarks import growth
 
-    with Progress(console=console, transient=True) as progress:
+    with transient_bar(console) as progress:
         task = progress.add_task("measuring", total=1.0)
         result = growth.run(
             preset=preset,
@@ -299,10 +296,11 @@ def main() -> None:
     """Run a command; an error that the user can mend is one line and exit status 1."""
     from .errors import LucyError
 
+    prepare_streams()
     try:
         app(prog_name="lucy")
     except LucyError as error:
-        print(f"lucy: {error}", file=sys.stderr)
+        print(f"lucy: {visible(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("lucy: interrupted", file=sys.stderr)

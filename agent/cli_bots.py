@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from .messages import console
+
 bots = typer.Typer(no_args_is_help=True, help="Opponents: which there are, and bringing more.")
-console = Console()
 
 
 @bots.command("list")
@@ -39,8 +39,7 @@ def list_bots() -> None:
         table.add_row(name, name[:5], "missing: lucy bots import its file")
     console.print(table)
     console.print(
-        f"Weights lie in {bots_folder()}. Checkpoints, runs and module:function can play too.",
-        soft_wrap=True,
+        f"Weights lie in {bots_folder()}. Checkpoints, runs and module:function can play too."
     )
 
 
@@ -53,15 +52,16 @@ def import_file(
     ] = None,
 ) -> None:
     """Bring a bot's weights; the file is read as data, and nothing in it is run."""
+    from ..sim.shell import shell_line
     from .opponents.bot_files import import_bot
 
     done = import_bot(file, name)
-    console.print(f"Imported as {done.name}, {done.path}.", soft_wrap=True)
+    console.print(f"Imported as {done.name}, {done.path}.")
     if done.known_file:
         known = f"a known one: the published file of {done.known_file}"
     elif done.known_weights:
         known = f"unknown, but it holds the published weights of {done.known_weights}"
     else:
         known = f"unknown: the weights are of {done.architecture.title()}'s shape, by someone else"
-    console.print(f"The file's hash, {done.sha256}, is {known}.", soft_wrap=True)
-    console.print(f"Let it play: lucy match {done.name} chaser")
+    console.print(f"The file's hash, {done.sha256}, is {known}.")
+    console.print(f"Let it play: {shell_line('lucy', 'match', done.name, 'chaser')}")

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-console = Console()
+from .messages import console
 
 
 def dashboard(
@@ -23,11 +22,11 @@ def dashboard(
     """See runs, rewards, play and matchups in the browser; Ctrl-C ends it."""
     from ..dashboard.serve import ServeError, serve
     from .errors import LucyError
-    from .store import check_url
+    from .store import check_url, shown_url
 
     url = str(runs / "lucy.db") if store is None else store
     check_url(url)
-    console.print(f"The dashboard of {url}: http://{host}:{port} (Ctrl-C ends it)")
+    console.print(f"The dashboard of {shown_url(url)}: http://{host}:{port} (Ctrl-C ends it)")
     try:
         serve(url, runs, host, port)
     except ServeError as error:

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from .errors import LucyError
+from .messages import console
 
 if TYPE_CHECKING:
     from .match import MatchResult
     from .opponents import Bot
 
-console = Console()
 _GAMES = 10
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from .messages import console
+
 rewards = typer.Typer(no_args_is_help=True, help="Look at rewards: components and specs.")
-console = Console()
 
 SpecName = Annotated[str, typer.Option("--spec", help="A preset's name or a reward file.")]
 JsonFile = Annotated[

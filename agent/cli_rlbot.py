@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
+
+from .messages import console
 
 export = typer.Typer(no_args_is_help=True, help="Agents for other programs.")
-console = Console()
 
 
 @export.command("rlbot")
@@ -29,9 +29,7 @@ def export_rlbot(
     console.print(f"Exported {exported.checkpoint} into {output}.")
     console.print(f"Add it to a match in RLBot's window: choose {output / 'bot.toml'}.")
     if find_spec("rlbot") is None:
-        console.print(
-            'This Python cannot start it yet: pip install "lucy-skg[rlbot]"', markup=False
-        )
+        console.print('This Python cannot start it yet: pip install "lucy-skg[rlbot]"')
 
 
 def watch(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-console = Console()
+from .messages import console
+
 _DEFAULT_STORE = "runs/lucy.db"
 
 
@@ -48,7 +48,7 @@ def tournament(
     """Everybody plays everybody; the same command again goes on where it was stopped."""
     from . import tournament_report as shown
     from .reward_analysis import check_output
-    from .store import Store
+    from .store import Store, shown_url
     from .tournament import arrange
 
     arranged = arrange(
@@ -74,7 +74,7 @@ def tournament(
             shown.keep_ratings(report, opened)
     console.print(shown.table(report))
     for line in shown.verdicts(report):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     if json_file:
         figures = json.dumps(shown.to_json(report), indent=2, allow_nan=False) + "\n"
         json_file.write_text(figures, "utf-8")
@@ -83,6 +83,6 @@ def tournament(
         played = sum(len(pairing.goals) for pairing in report.pairings)
         console.print(
             f"Stopped after {played:,} of {games * len(report.pairings):,} games, which are in "
-            f"{store}; the same command goes on."
+            f"{shown_url(store)}; the same command goes on."
         )
         raise typer.Exit(130)

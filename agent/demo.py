@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..rewards.spec import load_spec
 from ..sim.constants import BOOST_PAD_POSITIONS, STEPS_PER_SECOND
+from ..sim.shell import shell_line
 from ..sim.state import GameStates
 from . import match_report
 from .config import TrainConfig, load_preset
@@ -59,7 +60,8 @@ def run_demo(run_dir: Path, seconds: float, console: Console) -> None:
     console.print(f"Training {PRESET} ({config.environment.mode}) for {seconds / 60:g} minutes.")
     result = train(config, run_dir, resume=resume, console=console, seconds=seconds)
     if result.interrupted:
-        console.print(f"Stopped at {result.steps:,} steps; lucy demo goes on from there.")
+        again = shell_line("lucy", "demo", "--run-dir", run_dir)
+        console.print(f"Stopped at {result.steps:,} steps; go on with: {again}")
         return
     if result.checkpoint is None:
         raise LucyError(f"{seconds:g} s were too short for one iteration: give --minutes more")
@@ -82,7 +84,8 @@ def run_demo(run_dir: Path, seconds: float, console: Console) -> None:
         pad_positions=BOOST_PAD_POSITIONS,
     )
     console.print(f"Report: {report.resolve().as_uri()}")
-    console.print(f"Go on with: lucy train --preset {PRESET} --resume --run-dir {run_dir}")
+    again = shell_line("lucy", "train", "--preset", PRESET, "--resume", "--run-dir", run_dir)
+    console.print(f"Go on with: {again}")
 
 
 def _untrained(config: TrainConfig) -> Bot:

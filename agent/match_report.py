@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from .match import MatchResult, play, race
 from .match_tally import BALL_SPEED
+from .messages import transient_bar, visible
 from .opponents import Bot
 from .store import Goal, Match
 
@@ -138,6 +138,6 @@ def _share(result: MatchResult, third: str) -> list[float]:
 
 @contextmanager
 def _bar(console: Console, title: str) -> Iterator[Callable[[float], None]]:
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(title, total=1.0)
+    with transient_bar(console) as progress:
+        task = progress.add_task(visible(title), total=1.0)
         yield lambda share: progress.update(task, completed=share)

@@ -13,10 +13,11 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskProgressColumn,
-    TextColumn,
     TimeRemainingColumn,
 )
 from stable_baselines3.common.callbacks import BaseCallback
+
+from .messages import text_column
 
 _SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal
 
@@ -76,12 +77,12 @@ class ProgressCallback(BaseCallback):
         self._timed = math.isfinite(interruption.seconds)
         self._rollouts = 0
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            text_column("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[shares]}", style="dim"),
+            text_column("{task.fields[rate]}"),
+            text_column("{task.fields[shares]}", style="dim"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from ..sim.file_search import FileSearchError, find_files
 from ..sim.recording import RecordingError, check_target
 from ..sim.replay_import import REPLAY_SUFFIX, import_replays
 from .errors import LucyError
+from .messages import text_column
 
 
 class ReplayImportError(LucyError):
@@ -69,7 +69,7 @@ def run_import(replays: Sequence[Path], directory: Path, console: Console) -> in
         ) from error
     imported = 0
     columns = (
-        TextColumn("{task.description}"),
+        text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -80,16 +80,12 @@ def run_import(replays: Sequence[Path], directory: Path, console: Console) -> in
         try:
             for result in import_replays(replays, directory):
                 imported += result.recording is not None
-                name, summary = escape(str(result.replay)), escape(result.summary)
                 if result.recording is None:
-                    progress.console.print(f"[red]Skipped[/] {name}: {summary}", highlight=False)
-                else:
-                    progress.console.print(f"{name}: {summary}", highlight=False)
+                    progress.console.print(Text("Skipped", "red"), end=" ")
+                progress.console.print(f"{result.replay}: {result.summary}")
                 progress.advance(task)
         except KeyboardInterrupt:
-            progress.console.print(
-                f"Stopped; {imported} recordings are in {escape(str(directory))}."
-            )
+            progress.console.print(f"Stopped; {imported} recordings are in {directory}.")
             raise
     if not imported:
         raise ReplayImportError(

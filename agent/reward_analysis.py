@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ..rewards.evaluate import evaluate_recording, join_evaluations
@@ -153,7 +152,7 @@ def player_sums(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 def sums_table(sums: dict[str, dict[str, float]]) -> Table:
     """`player_sums` for the terminal."""
     rows = [
-        [escape(name), f"{row['steps']:,}", f"{row['earned']:.3f}", f"{row['reward']:.3f}"]
+        [name, f"{row['steps']:,}", f"{row['earned']:.3f}", f"{row['reward']:.3f}"]
         for name, row in sums.items()
     ]
     return _table(["player", "steps", "earned itself", "after team spirit"], rows)
@@ -210,7 +209,7 @@ def _groups_table(kind: str, frame: pd.DataFrame) -> Table:
         most, least = str(earned.idxmax()), str(earned.idxmin())
         reward = group["reward_per_second"].to_numpy().sum()
         sums = [_number(earned.to_numpy().sum()), _number(reward)]
-        rows.append([escape(str(name)), *sums, most, least])
+        rows.append([str(name), *sums, most, least])
     headings = [kind, "earned a second", "after team spirit", "most from", "least from"]
     return _table(headings, rows)
 

@@ -61,8 +61,10 @@ class RunDirectory:
 
         Raises:
             RunDirectoryError: The directory cannot be written, is in use, already holds a run
-                that would be mixed with a new one, or holds none to resume.
+                that would be mixed with a new one, holds none to resume, or has a name that is
+                no text.
         """
+        self._check_name()
         if self.resume and not self.path.is_dir():
             raise self._nothing_to_resume("there is no such directory")
         self._check_writable()
@@ -90,6 +92,15 @@ class RunDirectory:
     def _pid_file(self) -> Path:
         # Not the lock file itself: on Windows nobody else can read that while it is locked.
         return self.path / "run.pid"
+
+    def _check_name(self) -> None:
+        try:
+            str(self.path.absolute()).encode()
+        except UnicodeEncodeError as error:
+            raise RunDirectoryError(
+                f"{self.path}: its name is no text in UTF-8, which neither TensorBoard nor the "
+                "store can keep. Rename the folder, or choose another --run-dir."
+            ) from error
 
     def _check_writable(self) -> None:
         try:

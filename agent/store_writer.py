@@ -8,10 +8,19 @@ from typing import Any
 from rich.console import Console
 from stable_baselines3.common.logger import KVWriter
 
+from ..sim.shell import shell_line
 from .metrics import STEP, read_metrics
 from .progress import Interruption
 from .run_dir import RunDirectory
-from .store import ComponentStatistics, Iteration, RunStatus, RunWriter, Store, StoreError
+from .store import (
+    ComponentStatistics,
+    Iteration,
+    RunStatus,
+    RunWriter,
+    Store,
+    StoreError,
+    shown_url,
+)
 
 _PATIENCE = 3.0  # s that a training waits for a lock
 _SECONDS_BETWEEN_ATTEMPTS = 60.0  # after a failure, so that waiting stays a small share
@@ -87,9 +96,10 @@ class StoreWriter(KVWriter):
         """Say how the run ended, and let go of the store."""
         self._attempt([], status)
         if self._writer is None:
+            again = ("lucy", "train", "--resume", "--run-dir", self._run.path, "--store")
             self._say(
                 "The store lacks the newest iterations of this run: metrics.jsonl has them, and "
-                "lucy train --resume fills them in."
+                f"resuming fills them in: {shell_line(*again, shown_url(self.url))}"
             )
         self._close()
 
@@ -122,7 +132,7 @@ class StoreWriter(KVWriter):
         return writer
 
     def _say(self, text: str) -> None:
-        self._console.print(text, style="yellow", markup=False)
+        self._console.print(text, style="yellow")
 
     def _close(self) -> None:
         if self._store is not None:

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 
+from .messages import text_column
 from .ratings import BotRating, rate
 from .standings import Comparison, Estimate, Pairing, Standing, Z, compare, standings
 from .store import Rating, Store
@@ -63,10 +62,10 @@ def play_with_progress(tournament: Tournament, store: Store, console: Console) -
     """Play what is lacking, under a bar with games/s and the time left."""
     total = tournament.games * len(tournament.pairs)
     bar = Progress(
-        TextColumn("{task.description}"),
+        text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("games, {task.fields[rate]}"),
+        text_column("games, {task.fields[rate]}"),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
@@ -100,7 +99,7 @@ def table(report: Report) -> Table:
         out.add_column(column, justify="right", no_wrap=column != "won drawn lost")
     for entrant, standing, rating in report.places:
         out.add_row(
-            escape(entrant.label),
+            entrant.label,
             f"{rating.mu:.1f} " + ("fixed" if rating.fixed else f"± {Z * rating.sigma:.1f}"),
             f"{standing.won}-{standing.drawn}-{standing.lost}",
             _percent(standing.win_rate),

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..rewards.function import is_compiled
 from ..rewards.spec import load_spec
 from ..sim.memory import SavedError
+from ..sim.shell import shell_line
 from ..sim.vec_env import RocketLeagueVecEnv
 from ..sim.workers import WorkerError
 from . import checkpoint
@@ -225,11 +226,12 @@ def _train(
 
 def _out_of_memory(config: TrainConfig, run_dir: Path, device: torch.device | None) -> str:
     piece = config.learner.piece or config.ppo.batch_size
+    smaller = f"learner.piece={max(piece // 4, 1)}"
+    again = shell_line("lucy", "train", "--resume", "--run-dir", run_dir, "--set", smaller)
     return (
         f"{device} ran out of memory. Lower learner.piece (an update's samples at a time, now "
         f"{piece}), or else environment.arenas (now {config.environment.arenas}) or ppo.n_steps "
-        f"(now {config.ppo.n_steps}), which the rollout's memory grows with: "
-        f"lucy train --resume --run-dir {run_dir} --set learner.piece={max(piece // 4, 1)}"
+        f"(now {config.ppo.n_steps}), which the rollout's memory grows with: {again}"
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from stable_baselines3.common.logger import Logger
 
+from ..sim.shell import shell_line
 from .config import RatingConfig, TrainConfig
 from .match import GAME_SECONDS
 from .opponents import make_bot
@@ -131,9 +132,10 @@ class TrainingRating:
         """End what is running."""
         if self._process is None:
             return
+        rated = shell_line("lucy", "tournament", self._run.path, "chaser")
         self._say(
             f"The rating of the checkpoint at {self._steps:,} steps was not done before the "
-            f"training ended; lucy tournament {self._run.path} chaser rates the newest."
+            f"training ended; this rates the newest: {rated}"
         )
         self._process.terminate()
         try:
@@ -194,7 +196,7 @@ class TrainingRating:
         self._process, self._rated = None, set()
 
     def _say(self, text: str) -> None:
-        self._console.print(text, style="yellow", markup=False)
+        self._console.print(text, style="yellow")
 
 
 def _read_games(path: Path) -> list[PlayedPairing]:

@@ -3,7 +3,7 @@
 `Store` writes; `lucy.agent.store.readers` reads into data frames. Neither imports torch.
 """
 
-from .connection import StoreError, StoreUrlError, check_url
+from .connection import StoreError, StoreUrlError, check_url, shown_url
 from .store import RunWriter, Store
 from .values import (
     FIXED,
@@ -32,4 +32,5 @@ __all__ = [
     "StoreError",
     "StoreUrlError",
     "check_url",
+    "shown_url",
 ]

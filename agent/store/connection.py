@@ -212,6 +212,11 @@ def check_url(url: str) -> None:
     _engine(parse_url(url)).dispose()
 
 
+def shown_url(url: str) -> str:
+    """A store as `--store` names it, but for a password."""
+    return parse_url(url).render_as_string(hide_password=True) if "://" in url else url
+
+
 def parse_url(url: str) -> URL:
     """The URL of a database; the path of a file is taken as an SQLite database.
 

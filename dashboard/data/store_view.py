@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...agent.store import Store, StoreError
+from ...agent.store import Store, StoreError, shown_url
 from .errors import DataError
 
 T = TypeVar("T")
@@ -34,6 +34,11 @@ class StoreView:
             return reader(self._open(), *arguments, **options)
         except StoreError as error:
             raise DataError(str(error)) from error
+
+    @property
+    def shown(self) -> str:
+        """What names this store on a command line, without a password."""
+        return shown_url(self.url)
 
     @property
     def identity(self) -> Any:

@@ -9,6 +9,7 @@ import pandas as pd
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from ...sim.shell import shell_line
 from .. import ids
 from ..data.bots import bot_label
 from ..data.errors import DataError
@@ -146,8 +147,10 @@ def _layout(sources: Sources, query: Query) -> Component:
         return empty(
             "No match yet",
             "Matches show here once they are kept in the store; recorded ones can be opened.",
-            f"lucy match {sources.folder / 'lucy-cpu'} chaser --store {sources.folder / 'lucy.db'} "
-            f"--record {sources.folder / 'games.npz'}",
+            shell_line(
+                *("lucy", "match", sources.folder / "lucy-cpu", "chaser"),
+                *("--store", sources.store.shown, "--record", sources.folder / "games.npz"),
+            ),
         )
     mode = choice(query, "mode", modes, modes[0])
     pairings, table = _table(sources, mode)

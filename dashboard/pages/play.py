@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 from flask import Response
 
 from ...rewards.evaluate import AMOUNTS
+from ...sim.shell import shell_line
 from .. import ids
 from ..data.errors import DataError
 from ..data.recordings import Game, pack
@@ -184,10 +185,12 @@ def _layout(sources: Sources, query: Query) -> Component:
                 empty(
                     "No recorded game yet",
                     "Record some, turn replays into recordings, or drop a .replay file below.",
-                    f"lucy match {sources.folder / 'lucy-cpu'} chaser "
-                    f"--record {sources.folder / 'games.npz'} "
-                    f"--store {sources.folder / 'lucy.db'}",
-                    f"lucy replays import *.replay -o {sources.folder / 'replays'}",
+                    shell_line(
+                        *("lucy", "match", sources.folder / "lucy-cpu", "chaser"),
+                        *("--record", sources.folder / "games.npz", "--store", sources.store.shown),
+                    ),
+                    # Not in quotes: the shell, or else Lucy, finds the files
+                    f"lucy replays import *.replay {shell_line('-o', sources.folder / 'replays')}",
                 ),
                 _drop(),
                 html.Div(id=_ID.NOTICE),

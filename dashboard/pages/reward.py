@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from ...agent.store.readers import RunSummary
+from ...sim.shell import shell_line
 from .. import ids
 from ..data.bots import run_name
 from ..data.decomposition import balance
@@ -152,7 +153,9 @@ def _layout(sources: Sources, query: Query) -> Component:
             "Nothing that was paid yet",
             "A training shows here what each component paid over its steps, and a recorded game "
             "what any reward would pay in it.",
-            f"lucy train --preset lucy-cpu --run-dir {sources.folder / 'lucy-cpu'}",
+            shell_line(
+                *("lucy", "train", "--preset", "lucy-cpu"), "--run-dir", sources.folder / "lucy-cpu"
+            ),
         )
     return html.Div(
         [

@@ -9,6 +9,7 @@ import pandas as pd
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from ...sim.shell import shell_line
 from .. import ids
 from ..data.errors import DataError
 from ..data.runs import RunCurves, RunRow, parse_runs, status
@@ -146,7 +147,9 @@ def _layout(sources: Sources, query: Query) -> Component:
         return empty(
             "No run yet",
             "A training shows here from its first iteration on. Two cores are enough:",
-            f"lucy train --preset lucy-cpu --run-dir {sources.folder / 'lucy-cpu'}",
+            shell_line(
+                *("lucy", "train", "--preset", "lucy-cpu"), "--run-dir", sources.folder / "lucy-cpu"
+            ),
         )
     known = {row.id for row in rows}
     runs = [run for run in parse_runs(query.get("runs")) if run in known] or [rows[0].id]

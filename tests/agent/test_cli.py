@@ -15,8 +15,10 @@ from .conftest import TINY
 SETTINGS = [f"--set={key}={value}" for key, value in TINY.items() if key != "steps"]
 
 
-def lucy(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run a command in this process: exit status, output, errors, each on one line."""
+def lucy(
+    capsys: pytest.CaptureFixture[str], *arguments: str, raw: bool = False
+) -> tuple[int, str, str]:
+    """Run a command in this process: exit status, output, errors, each on one line or as it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["lucy", *arguments])
         try:
@@ -25,6 +27,8 @@ def lucy(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
         except SystemExit as end:
             status = int(end.code or 0)
     out, err = capsys.readouterr()
+    if raw:
+        return status, out, err
     return status, " ".join(out.split()), " ".join(err.split())
 
 
