@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..rewards.drawing import FONT
+from ..rewards.drawing import FONT, plain_text
 from .ablation_report import CURVES, Outcome, by_preset, smoothed
 
 # Okabe and Ito's, without black and yellow: told apart by everybody
@@ -46,7 +46,7 @@ def _traces(
 ) -> list[go.Scatter]:
     steps, curve = smoothed(runs, metric)
     mean, low, high = np.transpose(curve)
-    group = {"name": preset, "legendgroup": preset}
+    group = {"name": plain_text(preset), "legendgroup": preset}
     line = go.Scatter(
         x=steps,
         y=mean,

@@ -1,6 +1,7 @@
 """What all pictures of rewards share: colours, and how they are written."""
 
 import os
+from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -39,6 +40,11 @@ def colour_scale(low: float, high: float) -> tuple[list[tuple[float, str]], floa
         colours, low, high = (*NEGATIVE, NEUTRAL, *POSITIVE), -reach, reach
     last = len(colours) - 1
     return [(i / last, colour) for i, colour in enumerate(colours)], low, high
+
+
+def plain_text(text: str) -> str:
+    """A text that Plotly shows as it is; in others it reads `<b>` and `&lt;` as a browser does."""
+    return escape(text, quote=False)
 
 
 def save_picture(figure: go.Figure, path: Path) -> None:

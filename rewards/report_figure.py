@@ -1,13 +1,11 @@
 """The picture of a reward's report: its table, shares, players and correlations."""
 
-from html import escape
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .drawing import FONT, INK, LINE, MUTED, colour_scale
+from .drawing import FONT, INK, LINE, MUTED, colour_scale, plain_text
 from .report import Report
 
 _ROW = 26  # pixels
@@ -80,7 +78,7 @@ def report_figure(report: Report, title: str) -> go.Figure:
         height=table + panels + between + _HEAD + _NAMES,
         margin={"l": _LABELS, "r": _GAP, "t": _HEAD, "b": _NAMES},
         title={
-            "text": f"<b>{escape(title)}</b><br>"
+            "text": f"<b>{plain_text(title)}</b><br>"
             f"<span style='font-size:12px;color:{MUTED}'>{note}</span>",
             "x": 0.01,
             "xanchor": "left",
@@ -126,7 +124,7 @@ def _table(report: Report) -> go.Table:
 
 def _text(key: str, value: str | float) -> str:
     if isinstance(value, str):
-        return escape(value)
+        return plain_text(value)
     if not np.isfinite(value):
         return ""
     if key in ("density", "share"):
@@ -140,7 +138,7 @@ def _shares(report: Report) -> go.Bar:
         name="share",
         orientation="h",
         x=shares.to_numpy(),
-        y=list(shares.index),
+        y=[plain_text(str(name)) for name in shares.index],
         text=[f"{share:.1%}" for share in shares],
         textposition="auto",
         marker={"color": MUTED},
@@ -157,8 +155,8 @@ def _cells(name: str, values: pd.DataFrame, form: str) -> go.Heatmap:
     return go.Heatmap(
         name=name,
         z=numbers,
-        x=[str(column) for column in values.columns],
-        y=list(values.index),
+        x=[plain_text(str(column)) for column in values.columns],
+        y=[plain_text(str(name)) for name in values.index],
         text=[[_number(number, form) for number in row] for row in numbers],
         texttemplate="%{text}",
         textfont={"size": 10},

@@ -20,7 +20,7 @@ from ..sim.constants import (
     ORANGE,
     SIDE_WALL_X,
 )
-from .drawing import FONT, INK, LINE, MUTED, TEAM_COLOURS, colour_scale
+from .drawing import FONT, INK, LINE, MUTED, TEAM_COLOURS, colour_scale, plain_text
 from .surface import REACH, Scene, Surface, Vector
 
 BIG_PAD_Z = 73.0
@@ -85,7 +85,9 @@ def surface_figure(panels: Sequence[Sequence[Surface]], title: str = "") -> go.F
         rows,
         columns,
         subplot_titles=[
-            row[i].title if i < len(row) else "" for row in panels for i in range(columns)
+            plain_text(row[i].title) if i < len(row) else ""
+            for row in panels
+            for i in range(columns)
         ],
         shared_yaxes=True,
         horizontal_spacing=_GAP / size.width if columns > 1 else 0,
@@ -139,7 +141,7 @@ class _Size:
 
 
 def _title(title: str, scene: Scene) -> str:
-    heading = f"<b>{title}</b><br>" if title else ""
+    heading = f"<b>{plain_text(title)}</b><br>" if title else ""
     return (
         f"{heading}<span style='font-size:12px;color:{MUTED}'>{'<br>'.join(_notes(scene))}</span>"
     )

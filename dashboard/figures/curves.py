@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ...rewards.drawing import plain_text
 from ..data.runs import RunCurves
 from .style import Figure, at, axis_title, colour, columns, dash, figure, note, panel, rgba, title
 
@@ -89,7 +90,7 @@ def panels_of(section: str, runs: Sequence[RunCurves]) -> list[Panel]:
     listed = {panel.metric for panel in known}
     prefix = _PREFIXES.get(section)
     rest = [name for name in logged if prefix and name.startswith(prefix) and name not in listed]
-    return known + [Panel(name, _plain(name)) for name in rest]
+    return known + [Panel(name, plain_text(_plain(name))) for name in rest]
 
 
 def curves_figure(
@@ -194,7 +195,7 @@ def _line(x: pd.Series, y: pd.Series, index: int, name: str) -> dict[str, Any]:
         "x": x.to_numpy(),
         "y": np.asarray(y, np.float32),
         "mode": "lines",
-        "name": name,
+        "name": plain_text(name),
         "legendgroup": name,
         "line": {"color": colour(index), "width": 1.6, "dash": dash(index)},
         "hovertemplate": "%{y:.4g}",
@@ -235,7 +236,7 @@ def _rating(run: RunCurves, index: int, axis: Axis) -> list[dict[str, Any]]:
                 "y": ratings["mu"].to_numpy(),
                 "error_y": {"array": ratings["sigma"].to_numpy(), "thickness": 1, "width": 2},
                 "mode": "lines+markers",
-                "name": run.label,
+                "name": plain_text(run.label),
                 "legendgroup": run.label,
                 "line": {"color": colour(index), "width": 1.6, "dash": dash(index)},
                 "marker": {"size": 5},

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale
+from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale, plain_text
 from ...sim.constants import BACK_WALL_Y, CORNER_CUT, SIDE_WALL_X
 from ..data.bots import bot_label
 from .style import Figure, at, axis_title, columns, figure, note, panel, rgba, title
@@ -185,7 +185,7 @@ def places_figure(maps: Sequence[tuple[str, np.ndarray, np.ndarray | None]]) -> 
         zip(columns(len(maps), 0.03), maps, strict=True)
     ):
         data += [trace | at(place) for trace in _map(shares, origins, colours)]
-        titles.append(title(name, span[0], 1.0))
+        titles.append(title(plain_text(name), span[0], 1.0))
         hidden: Any = {"visible": False, "constrain": "domain"}
         layout |= panel(
             place,
@@ -291,4 +291,4 @@ def _outline() -> np.ndarray:
 
 def _short(bot: str) -> str:
     label = bot_label(bot)
-    return label if len(label) <= 26 else "…" + label[-25:]
+    return plain_text(label if len(label) <= 26 else "…" + label[-25:])

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale
+from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale, plain_text
 from .style import Figure, axis_title, colour, dash, figure, filling, note, rgba
 
 Statistic = Literal["share", "mean", "spread", "value", "fired"]
@@ -44,7 +44,7 @@ def shares_figure(statistics: pd.DataFrame, statistic: str = "share") -> Figure:
                 {
                     "x": steps,
                     "y": rows["share"].to_numpy(np.float32),
-                    "name": str(name),
+                    "name": plain_text(str(name)),
                     "stackgroup": "share",
                     "mode": "lines",
                     "line": {"width": 0.4, "color": "white"},
@@ -73,7 +73,7 @@ def _line(
     return {
         "x": steps,
         "y": np.asarray(values, np.float32),
-        "name": name,
+        "name": plain_text(name),
         "legendgroup": name,
         "showlegend": shown,
         "mode": "lines",
@@ -89,7 +89,7 @@ def balance_figure(table: pd.DataFrame) -> Figure:
         table: of `data.decomposition.balance`.
     """
     order = table.iloc[::-1]
-    names = order["component"].tolist()
+    names = [plain_text(name) for name in order["component"]]
     places = [int(i) for i in order.index]
     bars = [
         {
@@ -131,7 +131,7 @@ def correlation_figure(correlations: pd.DataFrame) -> Figure:
     Args:
         correlations: of `data.decomposition.balance`.
     """
-    names = [str(name) for name in correlations.index]
+    names = [plain_text(str(name)) for name in correlations.index]
     colours, low, high = colour_scale(-1, 1)
     values = correlations.to_numpy(np.float64)
     cells = {
@@ -168,9 +168,9 @@ def sides_figure(names: list[str], sides: Sequence[tuple[str, np.ndarray]]) -> F
         {
             "type": "bar",
             "x": values[::-1],
-            "y": names[::-1],
+            "y": [plain_text(name) for name in names[::-1]],
             "orientation": "h",
-            "name": bot,
+            "name": plain_text(bot),
             "marker": {"color": TEAM_COLOURS[team]},
             "hovertemplate": "%{x:.3g} a minute<extra>%{y}</extra>",
         }

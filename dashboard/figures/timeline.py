@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...rewards.drawing import MUTED, TEAM_COLOURS
+from ...rewards.drawing import MUTED, TEAM_COLOURS, plain_text
 from ..data.events import Event
 from .style import Figure, at, axis_title, colour, dash, figure, filling, panel, rgba
 
@@ -153,9 +153,9 @@ def _sums(names: Sequence[str], seconds: np.ndarray, sums: np.ndarray) -> list[d
             "x": seconds,
             "y": np.float32(sums[:, i].cumsum()),
             "mode": "lines",
-            "name": name,
+            "name": plain_text(name),
             "line": {"color": colour(i), "width": 1.7, "dash": dash(i)},
-            "hovertemplate": f"{name}: %{{y:.3g}}<extra></extra>",
+            "hovertemplate": "%{fullData.name}: %{y:.3g}<extra></extra>",
         }
         for i, name in enumerate(names)
         if sums[:, i].any()
@@ -174,7 +174,7 @@ def _rates(names: Sequence[str], seconds: np.ndarray, rate: np.ndarray) -> list[
                     "x": seconds,
                     "y": np.float32(values),
                     "mode": "lines",
-                    "name": name,
+                    "name": plain_text(name),
                     "legendgroup": name,
                     "showlegend": sign == "gain" or not gains.any(),
                     "stackgroup": sign,
@@ -229,6 +229,6 @@ def _clipped(
 
 
 def _largest(names: Sequence[str], row: np.ndarray) -> str:
-    order = np.argsort(-np.abs(row))[:5]
-    parts = [f"{names[i]} {row[i]:+.3g}" for i in order if row[i]]
+    order: list[int] = np.argsort(-np.abs(row))[:5].tolist()
+    parts = [f"{plain_text(names[i])} {row[i]:+.3g}" for i in order if row[i]]
     return "<br>".join([f"<b>{row.sum():+.3g} a second</b>", *parts])
