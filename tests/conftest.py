@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +23,10 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _name
 # Torch's threads wait for each other at every one of the tests' small operators, which on a busy
 # machine takes ten times as long as computing them on one
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# An example may take as long as the machine takes
+settings.register_profile("lucy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lucy")
 
 from lucy.sim.state import GameStates  # noqa: E402
 
