@@ -209,7 +209,7 @@ def test_several_writers_at_once(path: Path) -> None:
 
     def write(name: str) -> None:
         try:
-            with Store.open(str(path)) as own:  # the first makes the tables
+            with Store.open(str(path), patience=HANG) as own:  # the first makes the tables
                 run = start(own, name)
                 for i in range(1, 21):
                     run.add_iterations([Iteration(i, {"a": 1.0}, {})])
