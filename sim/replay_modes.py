@@ -152,6 +152,7 @@ _OTHER_GAMES = {
     "territory": "Split Shot",
     "trainingeditor": "training",
     "tutorial": "training",
+    "tutorial_freeplay": "freeplay",
 }
 
 _SOCCAR_PLAYLISTS = {0, 1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 22, 24, 26, 34, 80}

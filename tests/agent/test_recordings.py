@@ -1,7 +1,9 @@
 """Recordings in the commands: matches recorded, replays imported, training that starts in them."""
 
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +114,26 @@ def test_files_folders_and_patterns_are_found(tmp_path: Path) -> None:
     for nothing in ("e.replay", "x*"):
         with pytest.raises(ReplayImportError, match=r"no such replay; expected"):
             find_replays([str(tmp_path / nothing)])
+
+
+def test_folders_that_cannot_be_searched_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.replay", "[locked]/b.replay"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "[locked]":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    out = io.StringIO()
+    console = Console(file=out, width=1000)
+    assert find_replays([str(tmp_path)], console) == [tmp_path / "a.replay"]
+    assert out.getvalue() == f"Not searched {tmp_path / '[locked]'} (Permission denied)\n"
 
 
 @needs_replays

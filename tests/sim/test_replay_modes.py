@@ -85,6 +85,7 @@ def refusal(header: ReplayHeader) -> str:
         ("GameInfo_LTM_SpikeRush.GameInfo.GameInfo_LTM_SpikeRush:Archetype", "Spike Rush"),
         ("GameInfo_LTM_BeachBall.GameInfo.GameInfo_LTM_BeachBall:Archetype", "Beach Ball"),
         ("GameInfo_Tutorial.GameEvent.GameEvent_Tutorial_Aerial", "training"),
+        ("Archetypes.GameEvent.GameEvent_Tutorial_FreePlay", "freeplay"),
         ("Archetypes.GameEvent.GameEvent_TrainingEditor", "training"),
         ("GameInfo_Tomorrow.GameInfo.GameInfo_Tomorrow:Archetype", "another mode"),
         ("TAGame.GameInfo_Breakout_TA", "Dropshot"),
