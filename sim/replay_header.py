@@ -68,6 +68,7 @@ class Person(NamedTuple):
     online_id: str | None  # bots have none
     team: int | None  # the last that is told; who only watches has none
     bot: bool
+    drove: bool  # had a car at some time
 
 
 class Demolition(NamedTuple):
@@ -115,7 +116,7 @@ class ReplayHeader(NamedTuple):
         return [
             HeaderPlayer(
                 _text(row.get("Name")),
-                _online_id(row.get("OnlineID")),
+                online_id(row.get("OnlineID")),
                 _side(row.get("Team")),
                 *(_integer(row.get(column)) or 0 for column in ("Goals", "Saves", "Shots")),
             )
@@ -169,9 +170,10 @@ class _Person:
     online_id: str | None = None
     team: int | None = None
     bot: bool = False
+    drove: bool = False
 
     def seen(self) -> Person:
-        return Person(self.name, self.online_id, self.team, self.bot)
+        return Person(self.name, self.online_id, self.team, self.bot, self.drove)
 
 
 @dataclass(eq=False)
@@ -272,7 +274,7 @@ class _Network:
         if what == "PlayerName":
             person.name = _text(value)
         elif what == "UniqueId":
-            person.online_id = _online_id(value.get("remote_id"))
+            person.online_id = online_id(value.get("remote_id"))
         elif what == "bBot":
             person.bot = bool(value)
         elif what == "Team":
@@ -284,6 +286,7 @@ class _Network:
         if person is None or self._driver.get(car) is person:
             return
         self._driver[car] = person
+        person.drove = True
         for record in self._records:
             if record.victim is person and record.until is None and record.car != car:
                 record.until = number
@@ -337,7 +340,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _online_id(value: Any) -> str | None:
+def online_id(value: Any) -> str | None:
     """A platform's number for a player; "0" stands for none."""
     while isinstance(value, dict) and value:
         value = value.get("online_id") or _value(value)

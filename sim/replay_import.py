@@ -233,7 +233,7 @@ def _read_one(replay: Path, target: Path, account: Any) -> tuple[bool, str]:
         save_recording(target, recording)
     except (ReplayError, RecordingError) as error:
         return False, str(error)
-    game = recording.metadata.games[0]
+    game = recording.metadata.games[-1]  # the one that the header is of
     score = f"{game.score[0]}:{game.score[1]}"
     played = f"{game.blue} {score} {game.orange}, {len(recording.states.score):,} steps"
     return True, "; ".join([played, *recording.metadata.details.get("notes", [])])

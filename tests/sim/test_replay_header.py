@@ -103,8 +103,8 @@ def header(
     return read_header(path)
 
 
-ANN_SEEN = Person("Ann", "7", 0, bot=False)
-BEN_SEEN = Person("Ben", None, 1, bot=True)
+ANN_SEEN = Person("Ann", "7", 0, bot=False, drove=True)
+BEN_SEEN = Person("Ben", None, 1, bot=True, drove=True)
 
 
 def test_people_are_told_apart_by_what_they_do(
@@ -112,7 +112,7 @@ def test_people_are_told_apart_by_what_they_do(
 ) -> None:
     whole = frame(*told(), new=CAST)
     read = header(tmp_path, monkeypatch, whole, frame(), whole)  # told twice, as keyframes do
-    assert read.people == (ANN_SEEN, BEN_SEEN, Person("TV", None, None, bot=False))
+    assert read.people == (ANN_SEEN, BEN_SEEN, Person("TV", None, None, bot=False, drove=False))
     assert read.replicated == {
         "TAGame.GameEvent_TA:MatchTypeClass": {"TAGame.MatchType_Private_TA"}
     }

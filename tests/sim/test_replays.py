@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from lucy.sim import replays
+from lucy.sim import replay_periods, replay_tables, replays
 from lucy.sim.constants import BACK_NET_Y, BALL_MAX_SPEED, CAR_MAX_SPEED, CEILING_Z, SIDE_WALL_X
 from lucy.sim.recording import Recording, load_recording
 from lucy.sim.replay_import import import_replays, load_replay, recording_names
@@ -202,19 +203,24 @@ def test_bad_files_are_named_and_the_others_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "message"),
+    ("module", "limit", "value", "message"),
     [
-        ("_MAX_GAP_SECONDS", 0.001, "has frames that do not follow one another in time"),
-        ("MAX_FRAMES", 100, "has 590 frames, expected 100 at most"),
-        ("MAX_CARS", 3, "has 4 players, expected 2 to 3"),
+        (replay_periods, "_MAX_GAP_SECONDS", 0.001, "frames do not follow one another in time"),
+        (replays, "MAX_FRAMES", 100, "has 590 frames, expected 100 at most"),
+        (replay_tables, "MAX_CARS", 3, "somebody drives in it for whom there is no slot"),
     ],
 )
 def test_play_beyond_the_limits_is_refused(
-    limit: str, value: float, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType,
+    limit: str,
+    value: float,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "cut.replay"
     path.write_bytes(cut(SHORT.read_bytes(), CUT_FRAMES))
-    monkeypatch.setattr(replays, limit, value)
+    monkeypatch.setattr(module, limit, value)
     with pytest.raises(ReplayError, match=message):
         read_replay(path)
 
