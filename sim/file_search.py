@@ -2,10 +2,13 @@
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+_DEEP = re.compile(r"(^|[/\\])\*\*([/\\]|$)" if os.name == "nt" else r"(^|/)\*\*(/|$)")
 
 
 class FileSearchError(ValueError):
@@ -114,10 +117,10 @@ def _find(pattern: str, suffixes: Sequence[str]) -> Found:
 
 
 def _expand(pattern: str, suffixes: Sequence[str]) -> list[Path]:
-    head, deep, tail = pattern.partition("**")
-    if deep:  # not by glob, which goes round and round where a link leads back
-        folders = [folder for root in glob.glob(head or ".") for folder, _ in _walk(root, [])]  # noqa: PTH207
-        tail = tail.lstrip("/\\") or "*"
+    if deep := _DEEP.search(pattern):  # not by glob, which follows links round and round
+        roots = glob.glob(pattern[: deep.start()] or deep[0].partition("*")[0] or ".")  # noqa: PTH207
+        folders = [folder for root in roots for folder, _ in _walk(root, [])]
+        tail = pattern[deep.end() :] or "*"
         nested = (_expand(f"{glob.escape(folder)}/{tail}", suffixes) for folder in folders)
         return sorted(match for matches in nested for match in matches)
     for suffix in suffixes:  # *.replay means GAME.REPLAY too

@@ -36,6 +36,8 @@ def test_a_folder_is_searched_in_any_case_and_depth(tmp_path: Path) -> None:
         ("*", ["B.REPLAY", "a.replay", "sub/c.replay", "sub/more/d.replay"]),
         ("**/*.replay", ["B.REPLAY", "a.replay", "sub/c.replay", "sub/more/d.replay"]),
         ("**/more", ["sub/more/d.replay"]),
+        ("sub/**", ["sub/c.replay", "sub/more/d.replay"]),
+        ("s**b/c.replay", ["sub/c.replay"]),
         ("s*/**/?.replay", ["sub/c.replay", "sub/more/d.replay"]),
         ("[ab].replay", ["a.replay"]),
     ],
@@ -45,6 +47,14 @@ def test_patterns_match_files_and_folders(
 ) -> None:
     put(tmp_path, "a.replay", "B.REPLAY", "sub/c.replay", "sub/more/d.replay", "a.txt")
     assert found(tmp_path, pattern) == expected
+
+
+def test_patterns_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.replay", "sub/c.replay")
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("**/*.replay", "./**/*.replay", "**", "."):
+        files = find_files([pattern], (".replay",), "replay", "x").files
+        assert files == [Path("a.replay"), Path("sub/c.replay")]
 
 
 def test_brackets_in_names_mean_themselves_where_they_exist(tmp_path: Path) -> None:
