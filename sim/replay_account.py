@@ -101,9 +101,7 @@ def compare(
         said.append(f"imports as {_score(score)}, header says {_score(header.score)}")
     if not header.players:
         return said
-    counters = [
-        array[-1] for array in (states.car_goals, states.car_saves, states.car_shots)
-    ]
+    counters = [array[-1] for array in (states.car_goals, states.car_saves, states.car_shots)]
     rows = match_players(header.players, players)
     for slot, row in enumerate(rows):
         if row is None:

@@ -14,6 +14,7 @@ from .replay_tables import Tables
 
 _MAX_GAP_SECONDS = 120.0  # between frames: RocketSim plays on for so long
 _MAX_BALL_GAP = 15  # frames
+_CELEBRATION_SECONDS = 2.0  # a kickoff comes after 3 at the earliest
 
 
 class PeriodError(ValueError):
@@ -37,6 +38,7 @@ def find_periods(replay: Any, header: ReplayHeader) -> list[Period]:
         ReplayError: there are none.
     """
     periods: list[Period] = []
+    after = -1
     for number, entry in enumerate(replay.analyzer["gameplay_periods"], 1):
         first, end, goal = (entry.get(f"{name}_frame") for name in ("start", "end", "goal"))
         if not (isinstance(first, int) and isinstance(end, int)):
@@ -44,9 +46,10 @@ def find_periods(replay: Any, header: ReplayHeader) -> list[Period]:
         told = first_goal(header, first, end)
         if told is not None and (goal is None or goal > told + GOAL_FRAMES):
             goal = told
-        after = periods[-1].last if periods else -1
         last = end if goal is None else goal
         periods.append(Period(number, first, last, after, entry | {"goal_frame": goal}))
+        if 0 <= first < last < len(replay.game_df):
+            after = last
     if not periods:
         raise ReplayError("has no play in it, from kickoff to goal")
     return periods
@@ -163,7 +166,8 @@ def _stack(period: list[tuple[Any, ...]], tables: Tables, header: ReplayHeader) 
     flags[:, :, 2] = tables.gone[rows]
     first, last = int(rows[0]), int(rows[-1])
     # The players' goals are told only while the goal is celebrated, which is no play
-    celebrated = np.searchsorted(tables.ticks, ticks[-1] + 3 * TICKS_PER_SECOND) - 1
+    end = ticks[-1] + _CELEBRATION_SECONDS * TICKS_PER_SECOND
+    celebrated = np.searchsorted(tables.ticks, end) - 1
     counters = tables.counters[rows]
     counters[-1] = tables.counters[max(celebrated, last)]
     score = np.tile(np.array(score_before(header, first), np.int32), (len(ticks), 1))

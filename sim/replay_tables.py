@@ -230,7 +230,8 @@ def _left_out(
     for person in header.people:
         if person.drove and (person.online_id or person.name) not in known:
             left_out.setdefault("not in the parser's data", []).append(person.name or NAMELESS)
-    return left_out
+    # The parser's order is another one at every run
+    return {reason: sorted(names) for reason, names in left_out.items()}
 
 
 def _hand_over(replay: Any, cast: Sequence[dict[str, Any]], tables: dict[int, Any]) -> None:

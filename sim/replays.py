@@ -146,7 +146,7 @@ def _convert(
     team = np.array([player["team"] for player in players], np.int32)
     scores = [period.score for period in frames]
     begins = restarts(scores)
-    late = bool((replay.game_df["ball_has_been_hit"].iloc[:first] == 1).any())
+    late = bool((replay.game_df["ball_has_been_hit"].iloc[: max(periods[0].first, 0)] == 1).any())
     notes += gaps(scores, begins, first if late else None)
     games = _games(frames, begins, team)
     present = np.flatnonzero(np.any([game.car_mask.any(axis=0) for game in games], axis=0))
