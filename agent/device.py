@@ -36,7 +36,7 @@ def kept_casts() -> Iterator[None]:
 @contextlib.contextmanager
 def exact_float32() -> Iterator[None]:
     """Within it a GPU rounds float32 as a CPU does: cuDNN's recurrent kernels take TF32 else."""
-    backends = torch.backends
+    backends: Any = torch.backends
     operators = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
     before = [operator.fp32_precision for operator in operators]
     try:

@@ -66,7 +66,8 @@ class WindowLSTM(nn.Module):
 
 
 def _cudnn_takes(weights: Tensor) -> bool:
-    return torch._use_cudnn_rnn_flatten_weight() and torch.backends.cudnn.is_acceptable(weights)
+    flattens = torch._use_cudnn_rnn_flatten_weight()  # pyright: ignore[reportPrivateImportUsage]
+    return flattens and torch.backends.cudnn.is_acceptable(weights)
 
 
 def _lay_out(weights: list[Tensor]) -> None:
@@ -76,7 +77,7 @@ def _lay_out(weights: list[Tensor]) -> None:
     """
     gates, width = weights[0].shape
     with torch.no_grad():  # they keep what they were made of
-        torch._cudnn_rnn_flatten_weight(
+        torch._cudnn_rnn_flatten_weight(  # pyright: ignore[reportPrivateImportUsage]
             *(weights, len(weights), width, torch.backends.cudnn.rnn.get_cudnn_mode("LSTM")),
             *(gates // 4, 0, 1, False, False),  # no projection, one layer, time first, one way
         )

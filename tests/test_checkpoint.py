@@ -169,6 +169,25 @@ def test_random_state_repeats_all_generators() -> None:
     assert draw() == first
 
 
+def test_a_gpus_random_state_goes_with_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = {"cuda:0": torch.tensor([5], dtype=torch.uint8), "cuda:1": torch.tensor([7]).byte()}
+    set_to: list[tuple[str, list[int]]] = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: streams[str(device)])
+    monkeypatch.setattr(
+        *(torch.cuda, "set_rng_state"),
+        lambda state, device: set_to.append((str(device), state.tolist())),
+    )
+    second = checkpoint.capture_random_state(torch.device("cuda:1"))
+    for device in ("cuda:0", "cuda:1", "cuda:3"):  # other cards, and another number of them
+        checkpoint.restore_random_state(second, torch.device(device))
+    assert set_to == [("cuda:0", [7]), ("cuda:1", [7]), ("cuda:3", [7])]
+    set_to.clear()
+    checkpoint.restore_random_state(second, torch.device("cpu"))
+    here = checkpoint.capture_random_state(torch.device("cpu"))
+    checkpoint.restore_random_state(here, torch.device("cuda:0"))
+    assert not set_to
+
+
 def test_generator_state_and_integer_keys_pass_through_json(tmp_path: Path) -> None:
     generator = np.random.default_rng(5)
     path = save(

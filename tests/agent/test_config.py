@@ -13,7 +13,6 @@ from lucy.agent.config import (
     parse_changes,
     presets,
 )
-from lucy.agent.device import parse_device
 
 
 @pytest.mark.parametrize("name", presets())
@@ -159,11 +158,3 @@ def test_assignments_are_toml_or_words() -> None:
     }
     with pytest.raises(ConfigError, match=r"--set takes key=value.*got 'ppo.gamma'"):
         parse_changes(["ppo.gamma"])
-
-
-def test_devices() -> None:
-    assert parse_device("auto").type in ("cpu", "cuda")
-    assert parse_device("cpu").type == "cpu"
-    for name in ("cuda:99", "warp", ""):
-        with pytest.raises(ConfigError, match="use --device auto or --device cpu"):
-            parse_device(name)
