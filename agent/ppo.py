@@ -377,19 +377,32 @@ class AuxPPO(PPO):
         broken = torch.zeros((), device=self.device)
         recorded, norms = [], []
         for batch in self._minibatches():
-            losses = self._gradient(batch)
-            norm = self._clip()
-            # From the first loss on that is not finite no step is taken, and the device need
-            # not be asked before the epoch is over
-            broken = torch.maximum(broken, (~torch.isfinite(losses[0] + norm)).float())
-            for optimizer in self._optimizers:
-                optimizer.found_inf = broken  # type: ignore[attr-defined]
-                optimizer.step()
+            losses, norm, broken = self._step(batch, broken)
             recorded.append(losses)
             norms.append(norm)
         if broken:
             self._refuse(torch.stack(recorded)[:, 0], torch.stack(norms), order)
         return recorded
+
+    def _step(self, batch: Batch, broken: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Learn from a minibatch unless something is broken, without waiting for the device.
+
+        Args:
+            batch: what to learn from.
+            broken: scalar, 1 if a loss before was not finite.
+
+        Returns:
+            Its losses, see `_gradient`; the gradient's norm; and `broken` from here on.
+        """
+        losses = self._gradient(batch)
+        norm = self._clip()
+        # From the first loss on that is not finite no step is taken, and the device need
+        # not be asked before the epoch is over
+        broken = torch.maximum(broken, (~torch.isfinite(losses[0] + norm)).float())
+        for optimizer in self._optimizers:
+            optimizer.found_inf = broken  # type: ignore[attr-defined]
+            optimizer.step()
+        return losses, norm, broken
 
     def _clip(self) -> Tensor:
         """Clip the gradients of policy and tasks, each by its own norm; the norms' sum."""
@@ -452,7 +465,7 @@ class AuxPPO(PPO):
         tensors = batch._asdict()
         del tensors["frames"], tensors["agents"]
         tensors["observations"] = self.rollout_buffer.seen(batch)
-        tensors = {name: part.flatten(0, 1).contiguous() for name, part in tensors.items()}
+        tensors = {name: part.flatten(0, 1).cpu().contiguous() for name, part in tensors.items()}
         save_file(tensors, path)
         broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
         raise NonFiniteLossError(
