@@ -97,6 +97,10 @@ class _Counter(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        with self:  # in inference mode PyTorch hands on what it else takes apart before
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts
         out = func(*args, **kwargs)
         packet = func.overloadpacket
         if func.is_view or packet.__name__ in _FREE:
