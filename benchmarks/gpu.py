@@ -3,6 +3,7 @@
 It runs on a CPU as well, where it says the same of the CPU.
 """
 
+import gc
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,7 @@ def _variants(config: TrainConfig, arenas: Sequence[int]) -> list[TrainConfig]:
 
 
 def _measure(config: TrainConfig, device: torch.device, rounds: int) -> Variant:
+    gc.collect()  # models of before, which refer to themselves: they would count as used
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
