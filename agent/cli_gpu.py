@@ -40,6 +40,7 @@ def gpu(
     from ..benchmarks.gpu_report import print_result, to_markdown
     from .config import load_preset, parse_changes
     from .device import parse_device
+    from .errors import LucyError
 
     result = measured.run(
         preset,
@@ -58,3 +59,5 @@ def gpu(
     if json_file is not None:
         json_file.write_text(json.dumps(asdict(result), indent=2) + "\n", "utf-8")
         console.print(f"Figures written to {json_file}.")
+    if failed := [check.name for check in result.checks if not check.passed]:
+        raise LucyError(f"{result.facts['device']} is not right: it fails {'; '.join(failed)}")

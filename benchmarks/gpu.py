@@ -15,12 +15,14 @@ from rich.console import Console
 from stable_baselines3.common.logger import Logger
 
 from ..agent.config import TrainConfig, change
+from ..agent.device import exact_float32
 from ..agent.environment import build_env
 from ..agent.metrics import read_metrics
 from ..agent.ppo import AuxPPO
 from ..agent.train import build_model, start_settings, train
 from ..sim.processors import usable_processors
-from . import roofline
+from . import gpu_checks, roofline
+from .gpu_checks import Check
 from .roofline import Rates, Work
 from .train import PHASES, LucyTrainer
 
@@ -84,6 +86,7 @@ class GpuResult:
     """All that one run has found; `dataclasses.asdict` makes it JSON."""
 
     facts: dict[str, str | int | float]
+    checks: list[Check]
     rates: Rates
     preset: str
     work: dict[str, Work]  # see `roofline.count`
@@ -103,7 +106,7 @@ def run(
     run_dir: Path | None = None,
     tell: Tell = lambda what: None,
 ) -> GpuResult:
-    """Compare, measure and train.
+    """Check, compare, measure and train.
 
     Args:
         preset: what the config is called.
@@ -120,6 +123,8 @@ def run(
         RunDirectoryError: the run directory holds a run.
         LucyError: the device's memory is too small.
     """
+    tell("whether a training here is right")
+    checks = gpu_checks.run(config, device)
     tell("what the device can do")
     rates = roofline.measure(device)
     tell("an update here and on the CPU")
@@ -140,7 +145,8 @@ def run(
         tell("a training and its resumption")
         best = _sized(config, fastest.arenas, fastest.precision, fastest.batch)
         training = _train(best, run_dir, device, seconds)
-    return GpuResult(_facts(device), rates, preset, work, updates, variants, bounds, training)
+    facts = _facts(device)
+    return GpuResult(facts, checks, rates, preset, work, updates, variants, bounds, training)
 
 
 def _facts(device: torch.device) -> dict[str, str | int | float]:
@@ -262,11 +268,12 @@ def _compare(config: TrainConfig, device: torch.device, precision: str) -> Updat
         there.rollout_buffer.reset()
         there.rollout_buffer.fill(slice(None), here.rollout_buffer.rollout())
         before = _weights(here)
-        for model in (here, there):
-            np.random.seed(config.seed)  # noqa: NPY002 - what minibatches are drawn from
-            model.seconds = dict(here.seconds)
-            model._update_current_progress_remaining(0, config.rollout_size)
-            model.train()
+        with exact_float32():
+            for model in (here, there):
+                np.random.seed(config.seed)  # noqa: NPY002 - what minibatches are drawn from
+                model.seconds = dict(here.seconds)
+                model._update_current_progress_remaining(0, config.rollout_size)
+                model.train()
     finally:
         env.close()
     losses = {
@@ -302,8 +309,7 @@ def _brief(config: TrainConfig) -> TrainConfig:
 
 
 def _weights(model: AuxPPO) -> torch.Tensor:
-    parameters = [*model.policy.parameters(), *model.tasks.parameters()]
-    return torch.cat([parameter.detach().cpu().flatten() for parameter in parameters])
+    return gpu_checks.weights(torch.nn.ModuleList((model.policy, model.tasks)))
 
 
 def _train(config: TrainConfig, run_dir: Path, device: torch.device, seconds: float) -> Training:

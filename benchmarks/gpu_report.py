@@ -43,6 +43,8 @@ def to_markdown(result: GpuResult) -> str:
 
 def _sections(result: GpuResult) -> Iterator[Section]:
     yield Section("Device", ("", ""), [[name, str(fact)] for name, fact in result.facts.items()])
+    rows = [[check.name, "yes" if check.passed else "NO", check.found] for check in result.checks]
+    yield Section("Is it right?", ("", "passed", "found"), rows)
     yield _rates(result)
     yield _updates(result)
     yield _variants(result)
