@@ -155,7 +155,7 @@ _OTHER_GAMES = {
     "tutorial_freeplay": "freeplay",
 }
 
-_SOCCAR_PLAYLISTS = {0, 1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 22, 24, 26, 34, 80}
+_SOCCAR_PLAYLISTS = {0, 1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 22, 24, 26, 34}
 _OTHER_PLAYLISTS = {
     9: "training",
     15: "Snow Day",
