@@ -10,7 +10,7 @@ from .replay_header import HeaderPlayer, ReplayHeader
 from .state import GameStates
 
 GOAL_FRAMES = 30  # by so many the parts of a file disagree on when a goal fell
-_COUNTERS = ("goals", "saves", "shots")
+_COUNTERS = ("goal", "save", "shot")
 
 
 def score_before(header: ReplayHeader, frame: int) -> tuple[int, int]:
@@ -110,7 +110,7 @@ def compare(
         expected = [row.goals, row.saves, row.shots]
         differ = [part for part in range(3) if counted[part] != expected[part]]
         if differ:
-            ours = " and ".join(f"{counted[part]} {_COUNTERS[part]}" for part in differ)
+            ours = " and ".join(_count(counted[part], _COUNTERS[part]) for part in differ)
             theirs = " and ".join(str(expected[part]) for part in differ)
             said.append(f"{players[slot]['name']} has {ours}, header says {theirs}")
     missing = [row.name for row in header.players if row not in rows]
@@ -144,6 +144,10 @@ def _same_account(row: HeaderPlayer, player: dict[str, Any]) -> bool:
 
 def _same_name(row: HeaderPlayer, player: dict[str, Any]) -> bool:
     return row.name == player["name"] and row.team in (None, player["team"])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _score(score: Sequence[int] | np.ndarray) -> str:

@@ -337,7 +337,7 @@ def _side(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value[:256] if isinstance(value, str) and value else None
 
 
 def online_id(value: Any) -> str | None:

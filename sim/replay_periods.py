@@ -47,7 +47,8 @@ def find_periods(replay: Any, header: ReplayHeader) -> list[Period]:
         if told is not None and (goal is None or goal > told + GOAL_FRAMES):
             goal = told
         last = end if goal is None else goal
-        periods.append(Period(number, first, last, after, entry | {"goal_frame": goal}))
+        entry = entry | {"goal_frame": goal, "end_frame": last}
+        periods.append(Period(number, first, last, after, entry))
         if 0 <= first < last < len(replay.game_df):
             after = last
     if not periods:

@@ -114,7 +114,7 @@ def test_differences_of_players_are_told(tmp_path: Path) -> None:
     drivers = [replace(BLUE, counters={"goals": {FIRST: 1}, "shots": {FIRST: 1}}), ORANGE]
     recording = Replay(drivers, goals=(0,), table=table).convert(tmp_path)
     assert notes(recording) == [
-        "Ann has 1 goals and 0 saves, header says 2 and 1",
+        "Ann has 1 goal and 0 saves, header says 2 and 1",
         "only the header has Dan, (no name)",
         "the header's table does not have Ben",
     ]

@@ -59,13 +59,16 @@ def test_teams_that_the_parser_does_not_know(told: str, tmp_path: Path) -> None:
 def test_null_is_no_value(tmp_path: Path) -> None:
     replay = Replay([replace(BLUE, name=None, online_id=None), ORANGE])
     replay.tables["player_12"]["boost_amount"] = np.nan
-    replay.tables["ball"].loc[: replay.start(0) + PLAY - 1, "is_sleeping"] = 1.0
-    replay.tables["ball"].loc[: replay.start(0) + PLAY - 1, "vel_y"] = np.nan
+    ball, hit = replay.tables["ball"], replay.start(0) + PLAY
+    ball.loc[hit - 10 : hit - 8, ["pos_x", "vel_x"]] = 100.0
+    ball.loc[hit - 7 : hit - 1, ["pos_x", "is_sleeping"]] = 110.0, 1.0
+    ball.loc[hit - 7 : hit - 1, ["vel_x", "vel_y", "vel_z"]] = np.nan
     states, metadata = replay.convert(tmp_path)
     assert metadata.games[0].players == ["(no name)", "Ben"]
     assert [metadata.details[key] for key in ("id", "title", "date", "map")] == [None] * 4
     np.testing.assert_allclose(states.car_boost[0], [0.4, 1 / 3])  # what everyone begins with
-    assert states.ball_linear_velocity[5].tolist() == [0, 0, 0]
+    assert states.ball_linear_velocity[PLAY // 2 - 4, 0] == 100
+    assert states.ball_linear_velocity[PLAY // 2 - 1].tolist() == [0, 0, 0]
     assert states.car_goals.max() == 0  # that are told of nobody
 
 
@@ -358,6 +361,18 @@ def test_who_drives_without_being_in_the_data_is_named(tmp_path: Path) -> None:
     assert notes(Replay(people=people).convert(tmp_path)) == [
         "Guest left out: not in the parser's data"
     ]
+
+
+def test_overtime_in_the_period_of_regulation_is_a_period_of_its_own(tmp_path: Path) -> None:
+    replay = Replay(goals=(None, None, 0))
+    goal = replay.start(2) + FRAMES - 1
+    replay.periods[:] = [replay.periods[0] | {"end_frame": goal + 30, "goal_frame": goal}]
+    replay.tables["game"].loc[replay.start(2) - 121 :, "is_overtime"] = 1.0
+    recording = replay.convert(tmp_path)
+    states = recording.states
+    assert np.flatnonzero(states.episode_start).tolist() == [0, len(states.score) - 31]
+    assert states.score[[0, -2, -1], 0].tolist() == [0, 0, 1]
+    assert notes(recording) == []
 
 
 def test_progress_is_told_of_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
