@@ -15,7 +15,14 @@ bots = typer.Typer(no_args_is_help=True, help="Opponents: which there are, and b
 def list_bots() -> None:
     """The bots that can play, by name."""
     from .opponents import SCRIPTED, SHIPPED
-    from .opponents.bot_files import PUBLISHED, BotFileError, bots_folder, installed_bots
+    from .opponents.bot_files import (
+        PUBLISHED,
+        BotFileError,
+        bots_folder,
+        check_published,
+        installed_bots,
+        refused_files,
+    )
     from .opponents.bot_files import load_weights as load
 
     table = Table(box=None)
@@ -29,11 +36,14 @@ def list_bots() -> None:
     for name, path in installed.items():
         try:
             weights = load(path)
+            check_published(path, name, weights)
         except BotFileError as error:
             table.add_row(name, "?", str(error))
             continue
         of = f"as published for {weights.known}" if weights.known else "of someone's own"
         table.add_row(name, weights.architecture, of)
+    for path, why in refused_files().items():
+        table.add_row(path.name, "?", f"never plays: {why}")
     missing = [name for name in PUBLISHED if name not in installed]
     for name in missing:
         table.add_row(name, name[:5], "missing: lucy bots import its file")

@@ -60,7 +60,7 @@ def match(
 ) -> None:
     """Let two bots play; they swap sides from game to game."""
     from .match_report import race_with_progress, table, to_json
-    from .opponents import make_bot
+    from .opponents import folder_notice, make_bot
     from .reward_analysis import check_output
 
     if goals is not None:
@@ -73,6 +73,8 @@ def match(
             )
     if json_file is not None:
         check_output(json_file)
+    for notice in filter(None, map(folder_notice, (blue, orange))):
+        console.print(notice)
     first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
     if goals is None:
         result = _play(first, second, mode.value, games or _GAMES, seed, record, store)

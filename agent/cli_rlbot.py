@@ -45,9 +45,11 @@ def watch(
 ) -> None:
     """Watch two bots play five minutes in RLViser, which must be running; Ctrl-C stops."""
     from .match_report import table
-    from .opponents import make_bot
+    from .opponents import folder_notice, make_bot
     from .watch import Viewer, play_before
 
+    for notice in filter(None, map(folder_notice, (blue, orange))):
+        console.print(notice)
     first, second = (make_bot(name, deterministic=deterministic) for name in (blue, orange))
     viewer = Viewer()
     console.print(

@@ -47,10 +47,13 @@ def tournament(
 ) -> None:
     """Everybody plays everybody; the same command again goes on where it was stopped."""
     from . import tournament_report as shown
+    from .opponents import folder_notice
     from .reward_analysis import check_output
     from .store import Store, shown_url
     from .tournament import arrange
 
+    for notice in filter(None, map(folder_notice, [*bots, *(anchors or [])])):
+        console.print(notice)
     arranged = arrange(
         bots,
         anchors or [],

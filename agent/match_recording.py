@@ -7,6 +7,7 @@ import numpy as np
 
 from ..sim.constants import BLUE, ORANGE, STEPS_PER_SECOND, TICK_SKIP
 from ..sim.engine import TEAM_SIZES
+from ..sim.names import bot_labels, storable
 from ..sim.recording import (
     RecordedGame,
     Recorder,
@@ -77,17 +78,18 @@ def _games(
     result: MatchResult, steps: np.ndarray, score: np.ndarray, car_team: np.ndarray
 ) -> list[RecordedGame]:
     games = []
+    labels = [storable(label)[-256:] for label in bot_labels(result.names)]
     stops = np.cumsum(steps).tolist()
     for game, (start, stop) in enumerate(zip([0, *stops], stops, strict=False)):
-        names = result.names if game % 2 == 0 else result.names[::-1]
+        names = labels if game % 2 == 0 else labels[::-1]
         blue, orange = score[stop - 1].tolist()
         games.append(
             RecordedGame(
                 start=start,
                 stop=stop,
-                blue=names[BLUE][-256:],
-                orange=names[ORANGE][-256:],
-                players=[names[team][-256:] for team in car_team],
+                blue=names[BLUE],
+                orange=names[ORANGE],
+                players=[names[team] for team in car_team],
                 score=(blue, orange),
             )
         )

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ..sim.names import bot_labels
 from .match import MatchResult, play, race
 from .match_tally import BALL_SPEED
 from .messages import transient_bar, visible
@@ -32,7 +33,7 @@ def play_with_progress(
     **options: Any,
 ) -> MatchResult:
     """`play`, under a progress bar."""
-    title = f"{first.name} against {second.name}, {games} games of {mode}"
+    title = f"{_pair(first, second)}, {games} games of {mode}"
     with _bar(console, title) as on_progress:
         return play(
             first,
@@ -50,7 +51,7 @@ def race_with_progress(
     console: Console, first: Bot, second: Bot, mode: str, goals: int, seed: int
 ) -> MatchResult:
     """`race`, under a progress bar."""
-    title = f"{first.name} against {second.name} to {goals} goals of {mode}"
+    title = f"{_pair(first, second)} to {goals} goals of {mode}"
     with _bar(console, title) as on_progress:
         return race(first, second, mode=mode, goals=goals, seed=seed, on_progress=on_progress)
 
@@ -59,7 +60,7 @@ def table(result: MatchResult) -> Table:
     """The result for the console: one column a bot."""
     played = len(result.seconds)
     games = f"{played} game{'s' * (played > 1)}, {result.seconds.sum() / 60:.0f} minutes of play"
-    out = Table("", *result.names, title=f"{result.mode}, {games}")
+    out = Table("", *bot_labels(result.names), title=f"{result.mode}, {games}")
     won, drawn, lost = result.results
     out.add_row("goals", *map(str, result.goals))
     out.add_row("share of goals", *(f"{share:.1%}" for share in _goal_shares(result)))
@@ -123,6 +124,10 @@ def to_matches(result: MatchResult, seed: int, recording: int | None = None) -> 
         )
         for game in range(len(goals))
     ]
+
+
+def _pair(first: Bot, second: Bot) -> str:
+    return " against ".join(bot_labels([first.name, second.name]))
 
 
 def _goal_shares(result: MatchResult) -> list[float]:

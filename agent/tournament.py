@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..sim.names import bot_label
 from . import checkpoint
 from .errors import LucyError
 from .match import GAME_SECONDS, play
@@ -52,11 +53,8 @@ class Entrant:
 
     @property
     def label(self) -> str:
-        """A short name."""
-        if self.checkpoint is None:
-            return self.name
-        run, steps = self.checkpoint
-        return f"{run} @ {steps:,}"
+        """A short name, where it is shown alone."""
+        return bot_label(self.name)
 
 
 class Batch(NamedTuple):

@@ -14,6 +14,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ..sim.names import bot_labels
 from .messages import text_column
 from .ratings import BotRating, rate
 from .standings import Comparison, Estimate, Pairing, Standing, Z, compare, standings
@@ -97,9 +98,9 @@ def table(report: Report) -> Table:
     out.add_column("bot", overflow="fold")
     for column in ("rating", "won drawn lost", "win rate", "goals", "goal share"):
         out.add_column(column, justify="right", no_wrap=column != "won drawn lost")
-    for entrant, standing, rating in report.places:
+    for label, (_, standing, rating) in zip(_labels(report), report.places, strict=True):
         out.add_row(
-            entrant.label,
+            label,
             f"{rating.mu:.1f} " + ("fixed" if rating.fixed else f"± {Z * rating.sigma:.1f}"),
             f"{standing.won}-{standing.drawn}-{standing.lost}",
             _percent(standing.win_rate),
@@ -111,9 +112,12 @@ def table(report: Report) -> Table:
 
 def verdicts(report: Report) -> list[str]:
     """For each two neighbours of the table whether the difference is certain; a line each."""
-    labels = pairwise(place.entrant.label for place in report.places)
-    pairs = zip(labels, report.neighbours, strict=True)
+    pairs = zip(pairwise(_labels(report)), report.neighbours, strict=True)
     return [f"{one} before {other}: {_verdict(told)}" for (one, other), told in pairs]
+
+
+def _labels(report: Report) -> list[str]:
+    return bot_labels([place.entrant.name for place in report.places])
 
 
 def to_json(report: Report) -> dict[str, Any]:

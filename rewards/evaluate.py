@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from ..sim.constants import TICKS_PER_SECOND
+from ..sim.names import distinct
 from ..sim.recording import Recording
 from .spec import RewardSpec
 from .trajectory import evaluate_trajectory
@@ -30,9 +31,10 @@ def evaluate_recording(spec: RewardSpec, recording: Recording, steps: int = 0) -
         A row a step, car and component, in this order. Steps that begin an episode, and slots
         without a car, have none: nothing is paid there. Columns: `game` (int16), `step` (int32,
         in the recording), `time` (float32, s since the game's start), `car` (int8, its slot),
-        `player`, `team`, `component` (categories), and as float32 `value` (as the formula
-        gives it), `weighted`, `undistributed` (what the car itself earns: potentials as
-        shaping) and `reward` (after team spirit).
+        `player`, `team`, `component` (categories; the second player of a name in a game is
+        `name (2)`), and as float32 `value` (as the formula gives it), `weighted`,
+        `undistributed` (what the car itself earns: potentials as shaping) and `reward` (after
+        team spirit).
     """
     states, metadata = recording
     evaluation = evaluate_trajectory(spec, states, steps)
@@ -40,7 +42,7 @@ def evaluate_recording(spec: RewardSpec, recording: Recording, steps: int = 0) -
     starts = np.array([game.start for game in metadata.games])
     game = np.searchsorted(starts, step, side="right") - 1
     seconds = (step - starts[game]) * (metadata.tick_skip / TICKS_PER_SECOND)
-    names = np.array([game.players for game in metadata.games])
+    names = np.array([_players(game.players) for game in metadata.games])
     players, player = np.unique(names[game, car], return_inverse=True)
     terms = len(evaluation.names)
 
@@ -60,6 +62,10 @@ def evaluate_recording(spec: RewardSpec, recording: Recording, steps: int = 0) -
     }
     amounts = {name: getattr(evaluation.decomposition, name)[step, car].ravel() for name in AMOUNTS}
     return pd.DataFrame(columns | amounts)
+
+
+def _players(names: Sequence[str]) -> list[str]:
+    return distinct([name or f"car {slot}" for slot, name in enumerate(names, start=1)])
 
 
 def join_evaluations(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -250,6 +250,9 @@ class RewardSpec(BaseModel):
                 if term.name in seen:
                     message = f"two terms are called {term.name!r}: give one another name"
                     raise _TermError(message, section, i)
+                if term.name == "total":
+                    message = "no term can be called 'total', which is the sum of all"
+                    raise _TermError(message, section, i)
                 seen.add(term.name)
         return self
 

@@ -48,7 +48,7 @@ def cast_games(config: TrainConfig) -> Cast:
     """The league of a config; of each opponent's arenas the learner is blue in every other.
 
     Raises:
-        ConfigError: an opponent would have no arena.
+        ConfigError: an opponent would have no arena, or a bot has the past selves' name.
     """
     modes, league = config.environment.modes, config.league
     sizes = np.array([TEAM_SIZES[mode] for mode in modes])
@@ -57,6 +57,8 @@ def cast_games(config: TrainConfig) -> Cast:
     roles = np.full((len(modes), 2 * largest), LEARNER, np.int8)
     learners = np.ones(first_agent[-1], np.bool_)
     seats, sides = [], Counter[tuple[str, str]]()
+    if PAST in league.bots:
+        raise ConfigError(f"league.bots: {PAST!r} is no bot; league.past weighs past selves")
     weights = {PAST: league.past, **league.bots}
     opponents = _share_out({name: w for name, w in weights.items() if w}, config.league_arenas)
     for arena, opponent in enumerate(opponents, len(modes) - len(opponents)):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from ...sim.actions import ACTION_TABLES
 from ..checkpoint import write_durably
 from ..errors import LucyError
 from .networks import NectoNetwork, NextoNetwork
+from .own_bots import RESERVED
 from .torchscript import MAX_FILE_BYTES, ArchiveError, TorchScriptArchive
 
 SUFFIX = ".safetensors"
@@ -42,6 +44,7 @@ KNOWN_WEIGHTS = {
 """`weights_sha256` of the published tensors, in whatever file they come."""
 
 PUBLISHED = tuple(KNOWN_WEIGHTS.values())
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 class BotFileError(LucyError):
@@ -75,7 +78,27 @@ def bots_folder() -> Path:
 
 def installed_bots() -> dict[str, Path]:
     """The bots in the folder by name; whether they can be read shows when one is."""
-    return {path.stem.lower(): path for path in sorted(bots_folder().glob(f"*{SUFFIX}"))}
+    refused = refused_files()
+    return {path.stem.lower(): path for path in _files() if path not in refused}
+
+
+def refused_files() -> dict[Path, str]:
+    """The files in the folder that no name means, and why."""
+    files, refused = _files(), {}
+    often = Counter(path.stem.lower() for path in files)
+    for path in files:
+        name = path.stem.lower()
+        if name in RESERVED:
+            refused[path] = f"{name!r} is a name of Lucy's own; rename the file"
+        elif often[name] > 1:
+            refused[path] = f"{often[name]} files here are {name!r} in some case; rename one"
+        elif ":" in name:
+            refused[path] = "what follows a colon are a bot's options; rename the file"
+    return refused
+
+
+def _files() -> list[Path]:
+    return sorted(bots_folder().glob(f"*{SUFFIX}"))
 
 
 def load_weights(path: Path) -> BotWeights:
@@ -97,28 +120,58 @@ def import_bot(path: Path, name: str | None = None) -> Imported:
 
     Raises:
         BotFileError: the file is not to be trusted or of another network, or the name is no
-            good or a published bot's that this is not.
+            good, another bot's, or a published one's that this is not.
     """
     data = _read(path)
     sha256 = hashlib.sha256(data).hexdigest()
     read = _from_safetensors if path.suffix == SUFFIX else _from_torchscript
     weights = read(path, data)
     name = name or KNOWN_FILES.get(sha256) or weights.known or path.stem.lower()
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
+    _check_name(name)
+    if name != KNOWN_FILES.get(sha256):
+        check_published(path, name, weights)
+    target = installed_bots().get(name, bots_folder() / f"{name}{SUFFIX}")
+    if target.exists() and not _holds(target, weights):
         raise BotFileError(
-            f"{name!r} cannot be a bot's name: expected lower-case letters, digits, '-', '_' and "
-            "'.'; give one with --name"
+            f"{target}: another bot has this name already, and games of it are kept by it: give "
+            "this one another with --name, or delete that file first"
         )
-    if name in PUBLISHED and name not in (KNOWN_FILES.get(sha256), weights.known):
-        raise BotFileError(
-            f"{path}: its weights are not those of the published {name!r}, so they cannot have "
-            "that name: ratings stand on it; give another with --name"
-        )
-    target = bots_folder() / f"{name}{SUFFIX}"
     _write(target, safetensors.numpy.save(weights.tensors, {"sha256_of_source": sha256}))
     return Imported(
         name, target, weights.architecture, KNOWN_FILES.get(sha256), weights.known, sha256
     )
+
+
+def check_published(path: Path, name: str, weights: BotWeights) -> None:
+    """See that a published bot's name means that bot.
+
+    Raises:
+        BotFileError: the weights of this file are others.
+    """
+    if name in PUBLISHED and weights.known != name:
+        raise BotFileError(
+            f"{path}: its weights are not those of the published {name!r}, so they cannot have "
+            "that name: ratings stand on it; give another with --name, or rename the file"
+        )
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
+        why = "expected lower-case letters, digits, '-', '_' and '.'"
+    elif name in RESERVED:
+        why = "it is one of Lucy's own"
+    elif _DEVICES.fullmatch(name):
+        why = "Windows keeps it for a device"
+    else:
+        return
+    raise BotFileError(f"{name!r} cannot be a bot's name: {why}; give one with --name")
+
+
+def _holds(path: Path, weights: BotWeights) -> bool:
+    try:
+        return weights_sha256(load_weights(path).tensors) == weights_sha256(weights.tensors)
+    except BotFileError:
+        return False
 
 
 def weights_sha256(tensors: Mapping[str, np.ndarray]) -> str:

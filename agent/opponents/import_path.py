@@ -66,8 +66,14 @@ def import_bot_factory(path: str, *, deterministic: bool = False) -> Bot:
             f"{path!r} made {type(bot).__name__}: expected a bot, with start(states, cars, random) "
             "and act(states, controls), or an RLGymPolicy"
         )
-    if not isinstance(getattr(bot, "name", None), str):
-        bot.name = path
+    if getattr(bot, "name", None) != path:
+        try:
+            bot.name = path  # the name that it has itself may be another bot's
+        except AttributeError as error:
+            raise ImportPathError(
+                f"{path!r} made a bot whose name cannot be set ({error}): it is called by its "
+                "import path; make `name` a plain attribute"
+            ) from error
     return bot
 
 

@@ -80,4 +80,5 @@ def checkpoint_bot(path: Path, *, deterministic: bool = False) -> PolicyBot:
     network = NetworkConfig.model_validate(loaded.config["network"])
     policy = untrained_policy(network, table, observation)
     checkpoint.load_policy_tensors(policy, loaded.policy, source=loaded.path)
-    return PolicyBot(str(path), policy, table, observation, deterministic=deterministic)
+    name = str(loaded.path.resolve())  # so that one checkpoint has one name wherever it is named
+    return PolicyBot(name, policy, table, observation, deterministic=deterministic)

@@ -10,7 +10,7 @@ from ...sim.actions import ACTION_TABLES
 from ...sim.observations import NectoObservation, NextoObservation
 from ...sim.state import GameStates
 from .base import Bot
-from .bot_files import ARCHITECTURES, load_weights
+from .bot_files import ARCHITECTURES, check_published, load_weights
 from .kickoff import ScriptedKickoff
 from .network_bot import NetworkBot
 
@@ -80,6 +80,7 @@ def published_bot(
         BotFileError: the file cannot be used.
     """
     loaded = load_weights(weights)
+    check_published(weights, name.partition(":")[0], loaded)
     module = ARCHITECTURES[loaded.architecture]()
     module.load_state_dict({key: torch.from_numpy(a) for key, a in loaded.tensors.items()})
 

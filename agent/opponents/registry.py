@@ -4,19 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from ...rewards.spec import suggest
+from ...sim.shell import shell_line
 from ..errors import LucyError
 from .base import Bot
-from .bot_files import PUBLISHED, bots_folder, installed_bots
+from .bot_files import PUBLISHED, bots_folder, installed_bots, refused_files
 from .import_path import IMPORT_PATH, import_bot_factory
+from .own_bots import SCRIPTED, SHIPPED
 from .policy_bot import checkpoint_bot
 from .published import published_bot
-from .scripted import ChaserBot, IdleBot, RandomBot, StrikerBot
-
-SCRIPTED = {bot.name: bot for bot in (RandomBot, IdleBot, ChaserBot, StrikerBot)}
-
-
-SHIPPED = {"lucy": Path(__file__).parent / "lucy"}
-"""Checkpoints that come with the package: trained by Lucy's own command, see docs/results."""
 
 
 class BotError(LucyError):
@@ -29,7 +24,8 @@ def make_bot(name: str, *, deterministic: bool = False) -> Bot:
     Args:
         name: `random`, `idle`, `chaser`, `striker`; `lucy`, our own; a bot of the bots folder,
             such as `necto`, `nexto` or `nexto:beta=0.5,kickoff=scripted`; the path of a
-            checkpoint or a run directory; or `module:function`, see `import_path`.
+            checkpoint or a run directory; or `module:function`, see `import_path`. The first
+            of these that there is: a folder called `chaser` is `./chaser`.
         deterministic: checkpoints and policies play their likeliest actions instead of
             sampling. Necto and Nexto do so at beta 1, the default.
 
@@ -58,11 +54,21 @@ def make_bot(name: str, *, deterministic: bool = False) -> Bot:
         return checkpoint_bot(Path(name), deterministic=deterministic)
     if IMPORT_PATH.fullmatch(name):
         return import_bot_factory(name, deterministic=deterministic)
+    for path, why in refused_files().items():
+        if path.stem.lower() == head.lower():
+            raise BotError(f"{path} cannot play: {why}")
     names = sorted({*bot_names(), *PUBLISHED})
     raise BotError(
         f"unknown bot {name!r}{suggest(head, names)}: expected one of {names}, the path of a "
         "checkpoint or a run directory, or module:function"
     )
+
+
+def folder_notice(name: str) -> str | None:
+    """What the user should know: that a folder in this place is not what plays by its name."""
+    if name.partition(":")[0] not in bot_names() or not Path(name).exists():
+        return None
+    return f"{name!r} is the bot of that name; for the folder, say {shell_line(Path(name))}"
 
 
 def bot_names() -> list[str]:

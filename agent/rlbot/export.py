@@ -1,5 +1,6 @@
 """`lucy export rlbot`: a checkpoint as a folder that RLBot v5 plays."""
 
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import safetensors.torch
 
 from ...sim.actions import ACTION_TABLES
+from ...sim.names import storable
 from ...sim.observations import LucyObservation
 from .. import checkpoint
 from ..config import NetworkConfig
@@ -97,13 +99,13 @@ def export_bot(source: Path, folder: Path, *, deterministic: bool = False) -> Ex
         )
     settings = ExportedBot(
         lucy=version("lucy-skg"),
-        checkpoint=f"{loaded.path.parent.parent.name}/{loaded.path.name}",
+        checkpoint=storable(f"{loaded.path.parent.parent.name}/{loaded.path.name}"),
         observation=LucyObservation.version,
         action_table=table,
         network=NetworkConfig.model_validate(loaded.config["network"]),
         deterministic=deterministic,
     )
-    name = folder.resolve().name
+    name = storable(folder.resolve().name)
     mode = loaded.config["environment"]["mode"]
     files = {
         WEIGHTS: safetensors.torch.save(loaded.policy),
@@ -128,7 +130,7 @@ def _bot_toml(name: str, settings: ExportedBot, mode: str) -> str:
         linux = f"{shlex.quote(sys.executable)} bot.py"
     plays = "its likeliest actions" if settings.deterministic else "sampled actions"
     return _BOT.format(
-        agent_id=_toml(f"lucy/{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'bot'}"),
+        agent_id=_toml(_agent_id(name)),
         name=_toml(name),
         windows=_toml(windows),
         linux=_toml(linux),
@@ -137,9 +139,17 @@ def _bot_toml(name: str, settings: ExportedBot, mode: str) -> str:
     )
 
 
+def _agent_id(name: str) -> str:
+    """What RLBot knows a bot by: cars of one are driven by one process, so no two share it."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if plain == name:
+        return f"lucy/{name}"
+    return f"lucy/{plain or 'bot'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
 def _toml(text: str) -> str:
-    """A TOML string, which JSON's are too."""
-    return json.dumps(text, ensure_ascii=False)
+    """A TOML string, which JSON's are too, but for one character that JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -157,6 +157,11 @@ class Database:
             except SQLAlchemyError as error:
                 if not _is_locked(error) or time.monotonic() > deadline:
                     raise self._explained(error) from error
+            except UnicodeEncodeError as error:
+                raise StoreError(
+                    f"{self.name}: expected names that are text, but {error.object[:200]!r} has "
+                    "bytes that are none in UTF-8. Rename that file or folder."
+                ) from error
             time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
 
     def _explained(self, error: SQLAlchemyError) -> StoreError:

@@ -130,15 +130,22 @@ class Matchups:
         return self._cache.get(key, read, _SECONDS)
 
     def goals(self, mode: str, pair: tuple[str, str]) -> pd.DataFrame:
-        """The goals of a pairing: `seconds`, `ball_speed`, `scorer`, `match_id`.
+        """The goals of a pairing, seen by its first bot.
+
+        Returns:
+            A row a goal: the columns of the store's, and `is_own`, whether that bot scored it.
 
         Raises:
             DataError: the store cannot be read.
         """
-        key = "goals", self._store.identity, mode, pair
-        return self._cache.get(
-            key, lambda: self._store.read(readers.read_goals, pair, mode), _SECONDS
-        )
+
+        def read() -> pd.DataFrame:
+            goals = self._store.read(readers.read_goals, pair, mode)
+            alike = pair[0] == pair[1]  # a bot against itself
+            own = goals["by_first"] if alike else goals["scorer"] == pair[0]
+            return goals.assign(is_own=own.astype(bool))
+
+        return self._cache.get(("goals", self._store.identity, mode, pair), read, _SECONDS)
 
     def opened(self, mode: str, pair: tuple[str, str], spec: str) -> Opened | None:
         """What the recordings of a pairing show; None where none of its games was recorded.
@@ -182,8 +189,9 @@ def standings(pairings: pd.DataFrame, ratings: pd.DataFrame) -> list[Standing]:
         pairings: of `Matchups.pairings`.
         ratings: of `Matchups.ratings`.
     """
-    ours: Any = pairings[["first", *_SUMMED]]
-    theirs: Any = pairings[["second", *_SUMMED]]
+    # What a bot does against itself says nothing of it
+    others: Any = pairings[pairings["first"] != pairings["second"]]
+    ours, theirs = others[["first", *_SUMMED]], others[["second", *_SUMMED]]
     theirs = theirs.rename(columns=_TURNED | {"second": "first"})
     sums: Any = pd.concat([ours, theirs]).groupby("first", sort=False).sum()
     sums = sums.to_dict("index")
@@ -197,7 +205,7 @@ def standings(pairings: pd.DataFrame, ratings: pd.DataFrame) -> list[Standing]:
             newest[bot]["sigma"] if bot in newest else None,
             **{name: int(value) for name, value in sums.get(bot, nothing).items()},
         )
-        for bot in {**sums, **newest}
+        for bot in {**sums, **dict.fromkeys(pairings["first"]), **newest}
     ]
     return sorted(table, key=lambda row: (row.rating is None, -(row.rating or 0), -row.share))
 

@@ -14,9 +14,9 @@ from ...rewards.spec import RewardSpec
 from ...rewards.trajectory import Evaluation, evaluate_trajectory
 from ...sim.constants import BLUE, TICKS_PER_SECOND
 from ...sim.file_search import search_folder
+from ...sim.names import bot_labels
 from ...sim.recording import SUFFIX, Recording, RecordingError, load_recording
 from ...sim.state import GameStates
-from .bots import bot_label
 from .cache import Cache
 from .errors import DataError
 from .events import Event, find_events
@@ -46,7 +46,7 @@ class Game(NamedTuple):
     number: int  # from 0
     games: int
     states: GameStates
-    players: tuple[str, ...]  # a name a car slot; equal ones are numbered
+    players: tuple[str, ...]  # a name a car slot, see `lucy.sim.names`
     blue: str
     orange: str
     score: tuple[int, int]
@@ -110,14 +110,15 @@ class Recordings:
         about = games[index]
         step_seconds = recording.metadata.tick_skip / TICKS_PER_SECOND
         states = recording.game(index)
+        blue, orange = bot_labels([about.blue, about.orange])
         return Game(
             source,
             index,
             len(games),
             states,
-            _numbered([bot_label(player) for player in about.players]),
-            bot_label(about.blue),
-            bot_label(about.orange),
+            tuple(bot_labels(about.players)),
+            blue,
+            orange,
             about.score,
             step_seconds,
             find_events(states, step_seconds),
@@ -154,7 +155,7 @@ class Recordings:
         stored = [
             Source(
                 f"r{row['id']}",
-                f"{row['source']} {row['id']}: {' against '.join(map(bot_label, row['names']))} "
+                f"{row['source']} {row['id']}: {' against '.join(bot_labels(row['names']))} "
                 f"({row['mode']})",
                 str(row["source"]),
                 Path(row["path"]),
@@ -205,15 +206,6 @@ def _stamp(path: Path) -> Any:
 
 def _content(spec: RewardSpec) -> str:
     return hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-
-
-def _numbered(players: Sequence[str]) -> tuple[str, ...]:
-    """Names by which players can be told apart; bots of a team have one name."""
-    names = []
-    for slot, player in enumerate(players):
-        alike = [i for i, other in enumerate(players) if other == player]
-        names.append(f"{player} {alike.index(slot) + 1}" if len(alike) > 1 else player)
-    return tuple(names)
 
 
 def pack(game: Game) -> bytes:

@@ -1,5 +1,6 @@
 """Bots against one another, drawn."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from ...rewards.drawing import MUTED, TEAM_COLOURS, colour_scale, plain_text
 from ...sim.constants import BACK_WALL_Y, CORNER_CUT, SIDE_WALL_X
-from ..data.bots import bot_label
+from ...sim.names import bot_labels
 from .style import Figure, at, axis_title, columns, figure, note, panel, rgba, title
 from .timeline import clock
 
@@ -30,7 +31,7 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> Figure:
     """
     bots = list(bots)[:_MOST_BOTS]
     place = {bot: i for i, bot in enumerate(bots)}
-    names = [_short(bot) for bot in bots]
+    names = _short(bot_labels(bots))
     share: Any = np.full((len(bots), len(bots)), np.nan)
     text: Any = np.full(share.shape, "", object)
     named: Any = np.full(share.shape, None, object)
@@ -80,7 +81,7 @@ def matrix_figure(pairings: pd.DataFrame, bots: Sequence[str]) -> Figure:
     )
 
 
-def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> Figure:
+def games_figure(games: pd.DataFrame, names: Sequence[str]) -> Figure:
     """Each game's goals, the first bot's up and the second's down.
 
     Beyond 150 games a bar is the mean of several that were played one after another.
@@ -97,12 +98,12 @@ def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> Figure:
             "type": "bar",
             "x": starts + (counts + 1) / 2,
             "y": values,
-            "name": _short(bot),
+            "name": name,
             "marker": {"color": TEAM_COLOURS[team]},
             "customdata": np.abs(values),
             "hovertemplate": "%{customdata:.3~g} goals",
         }
-        for values, bot, team in ((goals, pair[0], 0), (-conceded, pair[1], 1))
+        for values, name, team in zip((goals, -conceded), _short(names), (0, 1), strict=True)
     ]
     each = {"dtick": 1} if len(games) <= 20 else {}
     said = "goals" if together == 1 else f"goals a game, mean of {together}"
@@ -117,21 +118,21 @@ def games_figure(games: pd.DataFrame, pair: tuple[str, str]) -> Figure:
     )
 
 
-def goals_figure(goals: pd.DataFrame, pair: tuple[str, str], seconds: float) -> Figure:
+def goals_figure(goals: pd.DataFrame, names: Sequence[str], seconds: float) -> Figure:
     """When in their games the two bots score, and how fast the ball is then."""
     if goals.empty:
         return note("No goal in these games", 260)
     width = max(seconds / 10, 1)
     speeds = np.arange(0, float(goals["ball_speed"].to_numpy().max()) + _SPEED_BIN, _SPEED_BIN)
     bars = []
-    for bot, team in zip(pair, (0, 1), strict=True):
-        own = goals[goals["scorer"] == bot]
+    for name, team in zip(_short(names), (0, 1), strict=True):
+        own = goals[goals["is_own"] == (team == 0)]
         counts, edges = np.histogram(own["seconds"], bins=10, range=(0, max(seconds, 1)))
         middles = (edges[:-1] + edges[1:]) / 2
         common: Any = {
             "type": "bar",
-            "name": _short(bot),
-            "legendgroup": bot,
+            "name": name,
+            "legendgroup": str(team),
             "marker": {"color": TEAM_COLOURS[team]},
         }
         bars += [
@@ -252,6 +253,7 @@ def _map(shares: np.ndarray, origins: np.ndarray | None, colours: Any) -> list[d
 
 def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> Figure:
     """Ratings with their intervals of two sigma, the best on top."""
+    names = _short(bot_labels(bots))
     newest = ratings.set_index("bot")
     shown = [bot for bot in bots if bot in newest.index][:_MOST_BOTS][::-1]
     if not shown:
@@ -267,7 +269,7 @@ def ratings_figure(ratings: pd.DataFrame, bots: Sequence[str]) -> Figure:
         },
         "mode": "markers",
         "marker": {"size": 9, "color": MUTED},
-        "text": [_short(bot) for bot in shown],
+        "text": [name for bot, name in zip(bots, names, strict=True) if bot in shown][::-1],
         "hovertemplate": "%{text}: %{x:.1f}<extra></extra>",
     }
     names = {"tickvals": points["y"], "ticktext": points["text"]}
@@ -289,6 +291,11 @@ def _outline() -> np.ndarray:
     return np.concatenate([half, -half, half[:1]])
 
 
-def _short(bot: str) -> str:
-    label = bot_label(bot)
-    return plain_text(label if len(label) <= 26 else "…" + label[-25:])
+def _short(names: Sequence[str]) -> list[str]:
+    """Names cut to what has room, but for those that would be equal then."""
+    cut = [name if len(name) <= 26 else "…" + name[-25:] for name in names]
+    often = Counter(cut)
+    return [
+        plain_text(name if often[short] > 1 else short)
+        for name, short in zip(names, cut, strict=True)
+    ]

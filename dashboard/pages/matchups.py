@@ -9,9 +9,9 @@ import pandas as pd
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from ...sim.names import bot_labels, distinct
 from ...sim.shell import shell_line
 from .. import ids
-from ..data.bots import bot_label
 from ..data.errors import DataError
 from ..data.matchups import MODES, Opened, Standing, standings
 from ..data.sources import Sources
@@ -231,12 +231,24 @@ def _layout(sources: Sources, query: Query) -> Component:
     )
 
 
+def _labels(pairings: pd.DataFrame) -> dict[str, str]:
+    """The bots of a mode by what they are called on the page."""
+    bots = list(dict.fromkeys(pairings[["first", "second"]].to_numpy().ravel()))
+    return dict(zip(bots, bot_labels(bots), strict=True))
+
+
+def _called(sources: Sources, mode: str, bots: tuple[str, str]) -> list[str]:
+    labels = _labels(sources.matchups.pairings(mode))
+    return distinct([labels.get(bot, bot) for bot in bots])
+
+
 def _pairs(pairings: pd.DataFrame) -> list[dict[str, str]]:
+    labels = _labels(pairings)
     rows = pairings.sort_values("games", ascending=False, kind="stable").to_dict("records")
     return [
         {
             "value": _BETWEEN.join((row["first"], row["second"])),
-            "label": f"{bot_label(row['first'])} against {bot_label(row['second'])} "
+            "label": f"{labels[row['first']]} against {labels[row['second']]} "
             f"({row['games']} games)",
         }
         for row in rows
@@ -244,7 +256,7 @@ def _pairs(pairings: pd.DataFrame) -> list[dict[str, str]]:
     ] or [
         {
             "value": _BETWEEN.join((row["first"], row["second"])),
-            "label": f"{bot_label(row['first'])} against itself ({row['games']} games)",
+            "label": f"{labels[row['first']]} against itself ({row['games']} games)",
         }
         for row in rows
     ]
@@ -265,13 +277,13 @@ def _rows(table: Sequence[Standing]) -> list[dict[str, Any]]:
     return [
         row._asdict()
         | {
-            "label": bot_label(row.bot),
+            "label": label,
             "share": row.share,
             "record": f"{row.won}-{row.drawn}-{row.lost}",
             "score": f"{row.goals} : {row.conceded}",
             "key": row.bot,
         }
-        for row in table
+        for row, label in zip(table, bot_labels([row.bot for row in table]), strict=True)
     ]
 
 
@@ -330,11 +342,11 @@ def _games(sources: Sources, mode: str, pair: str | None) -> Any:
         goals = sources.matchups.goals(mode, bots)
     except DataError as error:
         return problem(str(error))
-    seconds = float(games["seconds"].to_numpy().max())
+    seconds, names = float(games["seconds"].to_numpy().max()), _called(sources, mode, bots)
     return [
-        _score(games, bots),
-        graph("matchups-games", games_figure(games, bots), "Score by game", "games"),
-        graph("matchups-goals", goals_figure(goals, bots, seconds), "Goals", "goals"),
+        _score(games, names),
+        graph("matchups-games", games_figure(games, names), "Score by game", "games"),
+        graph("matchups-goals", goals_figure(goals, names, seconds), "Goals", "goals"),
     ]
 
 
@@ -342,7 +354,8 @@ def _recorded(sources: Sources, mode: str, pair: str | None, spec: str) -> Any:
     bots = _bots(pair)
     try:
         opened = sources.matchups.opened(mode, bots, spec)
-        return _played(opened, sources.matchups.games(mode, bots), bots, spec)
+        games = sources.matchups.games(mode, bots)
+        return _played(opened, games, _called(sources, mode, bots), spec)
     except DataError as error:
         return problem(str(error))
 
@@ -352,14 +365,14 @@ def _bots(pair: str | None) -> tuple[str, str]:
     return first, second
 
 
-def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
+def _score(games: pd.DataFrame, names: Sequence[str]) -> Component:
     goals, conceded = games["goals"].to_numpy(), games["conceded"].to_numpy()
     won, lost = int((goals > conceded).sum()), int((goals < conceded).sum())
     return html.Div(
         [
-            html.Span(bot_label(bots[0]), className="team-blue"),
+            html.Span(names[0], className="team-blue"),
             html.Strong(f"{goals.sum()} : {conceded.sum()}", className="score"),
-            html.Span(bot_label(bots[1]), className="team-orange"),
+            html.Span(names[1], className="team-orange"),
             html.Span(
                 f"{won} won, {len(games) - won - lost} drawn, {lost} lost in {len(games)} games",
                 className="hint",
@@ -370,7 +383,7 @@ def _score(games: pd.DataFrame, bots: tuple[str, str]) -> Component:
 
 
 def _played(
-    opened: Opened | None, games: pd.DataFrame, bots: tuple[str, str], spec: str
+    opened: Opened | None, games: pd.DataFrame, names: Sequence[str], spec: str
 ) -> list[Any]:
     if games.empty:
         return []
@@ -381,7 +394,6 @@ def _played(
                 "played, and what each side earns."
             )
         ]
-    names = [bot_label(bot) for bot in bots]
     recorded: Any = games[games["recording_id"].notna()]
     newest = recorded.tail(1).to_dict("records")[0]
     rows = [

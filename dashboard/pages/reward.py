@@ -9,9 +9,9 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from ...agent.store.readers import RunSummary
+from ...sim.names import run_folder
 from ...sim.shell import shell_line
 from .. import ids
-from ..data.bots import run_name
 from ..data.decomposition import balance
 from ..data.errors import DataError
 from ..data.recordings import Game
@@ -230,8 +230,8 @@ def _episode_link(sources: Sources, run: int, steps: int, source: str | None) ->
     found = sources.recordings.sources()
     if not found:
         return None
-    name = sources.runs.get(run).name
-    own = [one.key for one in found if name in map(run_name, one.names)]
+    folder = sources.runs.get(run).directory
+    own = [one.key for one in found if folder in map(run_folder, one.names)]
     reward = (sources.runs.config(run).get("environment") or {}).get("reward")
     spec = reward if reward in sources.specs.names() else None
     key = own[0] if own else source or found[0].key

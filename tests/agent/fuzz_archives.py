@@ -39,7 +39,7 @@ def fuzz_archives(archives: list[bytes], count: int, seed: int, folder: Path) ->
         path.write_bytes(mutated(rng, rng.choice(archives), hostile))
         begun = time.process_time()
         try:
-            import_bot(path, "mutated")
+            import_bot(path, f"mutated-{number}")
             outcomes["read"] += 1
         except BotFileError as error:
             assert str(error).startswith(str(path)), (number, error)

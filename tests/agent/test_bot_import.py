@@ -15,14 +15,17 @@ import safetensors.numpy
 import torch
 
 from lucy.agent.cli import main
+from lucy.agent.errors import LucyError
 from lucy.agent.opponents import bot_files, make_bot
 from lucy.agent.opponents.bot_files import BotFileError, import_bot, load_weights
+from lucy.agent.opponents.scripted import ChaserBot
 from lucy.agent.opponents.torchscript import ArchiveError, TorchScriptArchive
 
 from .archives import Canary, Published, changed, pickle_of, torchscript
 from .fuzz_archives import fuzz_archives
 
 Entries = dict[str, bytes]
+OWN = ("random", "idle", "chaser", "striker", "lucy", "past")
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +101,10 @@ def test_the_hash_of_a_published_file_is_known(
         ("necto", r"not those of the published 'necto'.*another with --name"),
         ("../up", r"'../up' cannot be a bot's name: expected lower-case letters"),
         ("a:b", r"'a:b' cannot be a bot's name"),
+        ("Chaser", r"'Chaser' cannot be a bot's name: expected lower-case letters"),
+        *((own, rf"'{own}' cannot be a bot's name: it is one of Lucy's own") for own in OWN),
+        ("con", r"'con' cannot be a bot's name: Windows keeps it for a device"),
+        ("lpt1.x", r"'lpt1.x' cannot be a bot's name: Windows"),
     ],
 )
 def test_names_that_a_bot_cannot_have(
@@ -107,6 +114,58 @@ def test_names_that_a_bot_cannot_have(
     with pytest.raises(BotFileError, match=message):
         import_bot(tmp_path / "model.pt", name)
     assert not bots.exists()
+
+
+@pytest.mark.parametrize("file", ["chaser.pt", "Idle.pt", "LUCY.pt"])
+def test_a_file_does_not_give_a_name_of_lucys_own(
+    file: str, necto: bytes, tmp_path: Path, bots: Path
+) -> None:
+    with pytest.raises(BotFileError, match=r"one of Lucy's own; give one with --name"):
+        imported(tmp_path, necto, file)
+    assert not bots.exists()
+
+
+def test_a_name_that_is_taken_keeps_its_bot(
+    necto: bytes, nexto: bytes, tmp_path: Path, bots: Path
+) -> None:
+    first = imported(tmp_path, necto, "one.pt")
+    before = first.path.read_bytes()
+    assert imported(tmp_path, necto, "ONE.pt").path == first.path  # the same bot again
+    (tmp_path / "two.pt").write_bytes(nexto)
+    with pytest.raises(BotFileError, match=r"one\.safetensors: another bot has this name already"):
+        import_bot(tmp_path / "two.pt", "one")
+    first.path.rename(bots / "One.safetensors")
+    with pytest.raises(BotFileError, match=r"One\.safetensors: another bot has this name already"):
+        import_bot(tmp_path / "two.pt", "one")
+    assert (bots / "One.safetensors").read_bytes() == before
+    (bots / "One.safetensors").unlink()
+    assert import_bot(tmp_path / "two.pt", "one").architecture == "nexto"
+
+
+def test_files_in_the_folder_that_no_name_means(
+    necto: bytes,
+    tmp_path: Path,
+    bots: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    weights = imported(tmp_path, necto).path.read_bytes()
+    for name in ("chaser", "Striker", "Twice", "twice", "a:b", "necto", "Mine"):
+        (bots / f"{name}.safetensors").write_bytes(weights)
+    assert set(bot_files.installed_bots()) == {"own-model", "necto", "mine"}
+    assert isinstance(make_bot("chaser"), ChaserBot)
+    assert make_bot("mine").name == "mine"
+    with pytest.raises(LucyError, match=r"2 files here are 'twice' in some case; rename one"):
+        make_bot("twice")
+    with pytest.raises(LucyError, match=r"not those of the published 'necto'.*rename the file"):
+        make_bot("necto:beta=0.5")  # by which ratings would be measured
+    monkeypatch.setattr(sys, "argv", ["lucy", "bots", "list"])
+    with pytest.raises(SystemExit):
+        main()
+    out = " ".join(capsys.readouterr().out.split())
+    assert "chaser.safetensors ? never plays: 'chaser' is a name of Lucy's own" in out
+    assert "Striker.safetensors ? never plays" in out
+    assert "a:b.safetensors ? never plays: what follows a colon" in out
 
 
 def _add(name: str, content: bytes = b"\0" * 64) -> Callable[[Entries], None]:

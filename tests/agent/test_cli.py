@@ -53,12 +53,13 @@ def test_train_match_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (status, err) == (0, "")
     assert "share of goals" in out
     data = json.loads(figures.read_text())
-    assert data["bots"] == [str(run), "random"]
+    bot = str(run / "checkpoints" / "step-000000000256")  # and no name that later ones share
+    assert data["bots"] == [bot, "random"]
     assert data["mode"] == "2v2"
 
     with Store.open(store, create=False) as opened:  # where the training went by default
         (summary,) = readers.list_runs(opened)
-        matches = readers.read_matches(opened, (str(run), "random"), "2v2")
+        matches = readers.read_matches(opened, (bot, "random"), "2v2")
         goals = readers.read_goals(opened)
         recordings = readers.read_recordings(opened)
     assert (summary.name, summary.steps, summary.status) == ("run", 256, "finished")

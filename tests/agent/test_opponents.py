@@ -265,6 +265,8 @@ def forward():
 
 
 class Own:
+    name = "chaser"  # which it is not
+
     def start(self, states, cars, random):
         self.cars = cars
 
@@ -278,6 +280,12 @@ def broken():
 
 def nothing():
     return 3
+
+
+class Fixed(Own):
+    @property
+    def name(self):
+        return "necto"
 """
 
 
@@ -306,6 +314,7 @@ def test_a_bot_by_import_path(function: str, module: str) -> None:
         ("my_own_bots:missing", r"has no attribute 'missing'"),
         ("no_such_module:bot", r"No module named 'no_such_module'"),
         ("my_own_bots:nothing", r"made int: expected a bot"),
+        ("my_own_bots:Fixed", r"whose name cannot be set"),
     ],
 )
 def test_import_paths_that_are_refused(path: str, message: str, module: str) -> None:

@@ -129,7 +129,7 @@ def test_a_run_stands_for_its_newest_checkpoint(trained_run: Path, tmp_path: Pat
     shutil.copytree(trained_run, run)
     (entrant,) = tournaments.enter([str(run)])
     assert entrant.name == str(run / "checkpoints" / "step-000000000192")
-    assert entrant.label == f"{run} @ 192"
+    assert entrant.label == f"{run.name} @ 192"
     assert entrant.checkpoint == (run, 192)
     arranged = replace(arrange([str(run), "chaser"], games=2), seconds=1.0)
     with Store.open(str(tmp_path / "lucy.db")) as store:
