@@ -1,6 +1,7 @@
 """`lucy export rlbot`: what it writes, and what an exported folder refuses to be."""
 
 import json
+import re
 import shutil
 import sys
 import tomllib
@@ -45,7 +46,7 @@ def test_rlbot_reads_the_bot(lively_run: Path, tmp_path: Path, name: str) -> Non
         assert bot.hivemind
         assert Path(bot.root_dir) == folder
         assert bot.run_command.endswith("python bot.py") or sys.executable in bot.run_command
-        assert bot.agent_id in ("lucy/lucy", "lucy/l-cy-7")
+        assert bot.agent_id.startswith(("lucy/lucy-", "lucy/l-cy-7-"))
         assert bot.loadout is not None
         assert bot.loadout.car_id == 23
     details = tomllib.loads((folder / "bot.toml").read_text("utf-8"))["details"]
@@ -87,6 +88,29 @@ def test_the_command(
 
     _, err = lucy(monkeypatch, capsys, "export", "rlbot", "nexto", "-o", str(folder))
     assert err.startswith("lucy: nexto: expected")
+
+
+NAMES = ["my bot", "my.bot", "My Bot", "my-bot", "ünï", "走る", 'it\'s "x"', "a\x7f{b}", "[red]"]
+
+
+def test_every_name_is_kept_and_has_an_id_of_its_own(lively_run: Path, tmp_path: Path) -> None:
+    ids = set()
+    for name in NAMES:
+        export_bot(lively_run, tmp_path / name)
+        settings = tomllib.loads((tmp_path / name / "bot.toml").read_text("utf-8"))["settings"]
+        assert settings["name"] == name
+        assert re.fullmatch(r"lucy/[a-z0-9-]+", settings["agent_id"])
+        ids.add(settings["agent_id"])
+    assert len(ids) == len(NAMES)
+    assert "lucy/my-bot" in ids
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
+def test_a_name_that_is_no_text_becomes_one(lively_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "caf\udce9"
+    export_bot(lively_run, folder)
+    settings = tomllib.loads((folder / "bot.toml").read_text("utf-8"))["settings"]
+    assert settings["name"] == "caf\\udce9"
 
 
 def test_a_folder_of_something_else_is_left_alone(lively_run: Path, tmp_path: Path) -> None:
