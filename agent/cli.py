@@ -5,6 +5,7 @@ Commands import what they need when they run, so that `--help` answers at once.
 
 import json
 import sys
+import traceback
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -292,16 +293,47 @@ def write_json(path: Path | None, data: Any) -> None:
         console.print(f"Figures written to {path}.")
 
 
-def main() -> None:
-    """Run a command; an error that the user can mend is one line and exit status 1."""
-    from .errors import LucyError
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error arose; also after the command.")
+    ] = False,
+) -> None:
+    """What all commands have in common; `main` looks after it."""
 
+
+def main() -> None:
+    """Run a command; an error is one line and exit status 1, its traceback is for --debug."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     prepare_streams()
     try:
-        app(prog_name="lucy")
-    except LucyError as error:
-        print(f"lucy: {visible(str(error))}", file=sys.stderr)
-        sys.exit(1)
+        app(arguments, prog_name="lucy")
     except KeyboardInterrupt:
         print("lucy: interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(f"lucy: {visible(error_line(error))}", file=sys.stderr)
+        sys.exit(1)
+
+
+def error_line(error: Exception) -> str:
+    """What a user is told of an error that ended a command."""
+    from ..rewards.errors import one_line
+    from .errors import LucyError
+
+    ours = type(error).__module__.startswith("lucy.")
+    if isinstance(error, LucyError) or (ours and isinstance(error, ValueError)):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory ({one_line(error)}): ask for less at once, or close other programs"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the system refused: {error.strerror}"
+    return (
+        f"internal error: {one_line(error)}. This is a mistake in Lucy: please run it again with "
+        "--debug and report what it prints"
+    )

@@ -10,24 +10,27 @@ parameters, which a spec sets by name:
         return now.z / 2044 if now.touched and now.z > height else 0.0
 
 `now` and `before` are `fields.View`s. Numba compiles it with a loop over the cars when the
-spec is read, once a process: its machine code cannot be cached, since that loop is made
-around a function that is only known then.
+spec is read, once a process and text of its module: its machine code cannot be cached, since
+that loop is made around a function that is only known then.
 """
 
-import importlib
 import inspect
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
+from numba.core import types
 from numba.core.dispatcher import Dispatcher
-from numba.core.errors import NumbaError
 
-from .fields import View
+from .errors import RewardError, one_line
+from .fields import CAR, View
+from .modules import Source, import_module, installed_hash, own_sources
+
+_LARGEST = float(np.finfo(np.float32).max)  # of what a reward may be
 
 
 # Written out: inside a kernel a named tuple cannot be made from a sequence
@@ -45,7 +48,7 @@ def view(block, i):
     )  # fmt: skip
 
 
-class CustomError(ValueError):
+class CustomError(RewardError):
     """A custom component that cannot be used; the message says why."""
 
 
@@ -54,7 +57,33 @@ class CustomComponent(NamedTuple):
 
     name: str  # its import path
     parameters: dict[str, float | None]  # name -> default, None where it has none
-    run: Callable[..., None]  # (now, past, parameters, out)
+    run: Callable[..., int]  # (now, past, parameters, out) -> where it is not finite, or -1
+    sources: dict[str, Source]  # of the user's own modules that it is made of
+    installed: dict[str, str]  # or the installed module that it is in -> SHA-256
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes as source, which need not have the user's modules."""
+        if self.sources:
+            return _load, (self.name, None, tuple(self.sources.items()))
+        return CustomComponent, tuple(self)
+
+    def pay(
+        self, now: np.ndarray, past: np.ndarray, parameters: tuple[float, ...], out: np.ndarray
+    ) -> None:
+        """Fill `out` for the cars of a block.
+
+        Raises:
+            CustomError: the function raised, or gave what is not finite.
+        """
+        try:
+            bad = self.run(now, past, parameters, out)
+        except Exception as error:  # whatever the user's function raises
+            raise CustomError(f"the component {self.name!r} raised {one_line(error)}") from error
+        if bad >= 0:
+            raise CustomError(
+                f"the component {self.name!r} returned {out[bad]:g}: expected a finite number, not "
+                f"above {_LARGEST:.3g}; look at its divisions, roots and logarithms"
+            )
 
 
 def is_custom(component: str) -> bool:
@@ -63,67 +92,93 @@ def is_custom(component: str) -> bool:
 
 
 def load_custom(path: str, folder: Path | None = None) -> CustomComponent:
-    """Import and compile a custom component.
+    """Import and compile a custom component, as its file is now.
 
     Args:
-        path: `module:function`; the module is looked for as every import, then beside the
-            spec, then in the current folder.
+        path: `module:function`; the module is looked for beside the spec, then as every import,
+            then in the current folder.
         folder: of the spec's file.
 
     Raises:
-        CustomError: it does not import, is no function, or does not compile.
+        CustomError: it does not import, is no function, takes or returns something else than a
+            component does, or does not compile.
     """
-    return _compiled(path, _import(path, folder))
-
-
-def _import(path: str, folder: Path | None) -> Any:
     module, _, name = path.partition(":")
-    if not module or not name.isidentifier():
+    if not all(part.isidentifier() for part in [*module.split("."), name]):
         raise CustomError(f"{path!r} is no import path: expected 'module:function'")
     try:
-        with _also_in([folder, Path.cwd()]):
-            function = getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever the user's module raises
-        raise CustomError(
-            f"cannot import {path!r}: {type(error).__name__}: {error}; the module must stand "
-            "beside the reward file or be installed"
-        ) from error
-    if not isinstance(function, Dispatcher) and not inspect.isfunction(function):
-        raise CustomError(f"{path!r} is {function!r}: expected a function under @numba.njit")
-    return function
-
-
-@contextmanager
-def _also_in(folders: list[Path | None]) -> Iterator[None]:
-    """Import from these folders as well, after all others."""
-    added = [str(folder.resolve()) for folder in folders if folder is not None]
-    sys.path.extend(added)
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        for folder in added:
-            sys.path.remove(folder)
+        own = own_sources(module, folder)
+    except OSError as error:
+        raise CustomError(f"cannot import {path!r}: {one_line(error)}") from error
+    return _load(path, folder, tuple(own.items()))
 
 
 @lru_cache(maxsize=64)
-def _compiled(path: str, function: Any) -> CustomComponent:
+def _load(path: str, folder: Path | None, own: tuple[tuple[str, Source], ...]) -> CustomComponent:
+    """See `load_custom`; what has these sources is compiled once."""
+    module, _, name = path.partition(":")
+    try:
+        function = getattr(import_module(module, folder, dict(own)), name)
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
+        lacks = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        way_out = "; it must stand beside the reward file or be installed" if lacks else ""
+        raise CustomError(f"cannot import {path!r}: {one_line(error)}{way_out}") from error
+    if not isinstance(function, Dispatcher) and not inspect.isfunction(function):
+        raise CustomError(f"{path!r} is {function!r}: expected a function under @numba.njit")
     parameters = _parameters(path, function)
-    n = len(parameters)
-    compiled = function if isinstance(function, Dispatcher) else numba.njit(function)
+    installed = {} if own else {module: installed_hash(module)}
+    run = _compiled(path, function, len(parameters))
+    return CustomComponent(path, parameters, run, dict(own), installed)
+
+
+def _compiled(path: str, function: Any, n: int) -> Callable[..., int]:
+    """The function in a loop over the cars of a block."""
+    compiled = _jitted(function)
 
     @numba.njit(nogil=True, error_model="numpy")
     def run(now, past, p, out):
+        bad = -1
         for i in range(out.size):
-            out[i] = compiled(view(now, i), view(past, i), *p)  # pyright: ignore[reportCallIssue]
+            out[i] = 0.0
+            if now[CAR, i] > 0:  # else an empty slot, whose states mean nothing
+                out[i] = compiled(view(now, i), view(past, i), *p)  # pyright: ignore[reportCallIssue]
+            if not abs(out[i]) <= _LARGEST:
+                bad = i
+        return bad
 
     block = numba.float64[:, ::1]
     kinds: Any = (block, block, numba.typeof((0.0,) * n), numba.float64[::1])
     try:
         run.compile(kinds)
-    except NumbaError as error:
+    except Exception as error:  # not all are Numba's own
+        _check_result(path, compiled)
         raise CustomError(f"{path!r} does not compile: {_reason(error)}") from error
-    return CustomComponent(path, parameters, run)
+    _check_result(path, compiled)
+    return run
+
+
+def _jitted(function: Any) -> Any:
+    """The function under Numba, without a cache: that does not see a change in what it calls."""
+    if not isinstance(function, Dispatcher):
+        return numba.njit(function)
+    options = {name: value for name, value in function.targetoptions.items() if value is not None}
+    return numba.jit(function.py_func, **options)
+
+
+def _check_result(path: str, compiled: Any) -> None:
+    """See that the function, as far as it compiled, always returns one number."""
+    if not compiled.nopython_signatures:
+        return
+    result = compiled.nopython_signatures[-1].return_type
+    if isinstance(result, types.Optional):
+        raise CustomError(
+            f"{path!r} returns nothing on some of its ways: every one needs a `return` with a "
+            "number, such as `return 0.0` at the end"
+        )
+    if isinstance(result, types.NoneType):
+        raise CustomError(f"{path!r} returns nothing: expected a number for every car")
+    if not isinstance(result, types.Integer | types.Float | types.Boolean):
+        raise CustomError(f"{path!r} returns {result}: expected one number for every car")
 
 
 def _parameters(path: str, function: Any) -> dict[str, float | None]:
@@ -135,15 +190,23 @@ def _parameters(path: str, function: Any) -> dict[str, float | None]:
             f"{path!r} takes ({', '.join(map(str, described))}): expected (now, before) and "
             "parameters by name"
         )
-    found: dict[str, float | None] = {}
-    for one in list(described)[2:]:
-        has_default = one.default is not inspect.Parameter.empty
-        found[one.name] = float(one.default) if has_default else None
-    return found
+    return {one.name: _default(path, one) for one in list(described)[2:]}
+
+
+def _default(path: str, parameter: inspect.Parameter) -> float | None:
+    default = parameter.default
+    if default is inspect.Parameter.empty:
+        return None
+    if not isinstance(default, int | float | np.number) or not math.isfinite(default):
+        raise CustomError(
+            f"{path!r}: the parameter {parameter.name!r} has the default {default!r}: expected a "
+            "finite number, or no default where the reward file must give one"
+        )
+    return float(default)
 
 
 def _reason(error: Exception) -> str:
     """The line of Numba's long message that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Failed in", "-", "During", "File"))]
-    return " ".join((telling or lines)[:2])
+    return " ".join((telling or lines or [type(error).__name__])[:2])

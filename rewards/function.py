@@ -117,6 +117,7 @@ class RewardFunction:
         step disjoint rows at once.
 
         Raises:
+            CustomError: a user's component raised, or gave what is not finite.
             ValueError: there are not as many states as rows.
         """
         count = rows.stop - rows.start
@@ -198,7 +199,7 @@ class RewardFunction:
         _step(_READ, table, *where, *program, *inputs, *outputs)
         for node, (custom, parameters) in self._compiled.custom.items():
             size = self._shape[1] * count
-            custom.run(room.now, room.past, parameters, room.values[node, :size])
+            custom.pay(room.now, room.past, parameters, room.values[node, :size])
         _step(_PAY, table, *where, *program, *inputs, *outputs)
 
 

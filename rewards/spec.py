@@ -1,6 +1,7 @@
 """`RewardSpec`: a reward as a small TOML file, checked once when it is read."""
 
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,13 +21,15 @@ from pydantic import (
 )
 
 from .custom import CustomComponent, CustomError, is_custom, load_custom
+from .errors import RewardError
+from .modules import own_sources, place
 from .registry import COMPONENTS
 from .toml_lines import line_of
 
 Loc = tuple[str | int, ...]
 
 
-class RewardSpecError(ValueError):
+class RewardSpecError(RewardError):
     """A reward file that cannot be used; the message says what is wrong and where."""
 
 
@@ -107,8 +110,8 @@ class Term(BaseModel):
             return _schedule(weight)
         if isinstance(weight, bool) or not isinstance(weight, int | float | Schedule):
             raise ValueError(f"weight must be a number or a schedule, got {weight!r}")
-        if not isinstance(weight, Schedule) and not math.isfinite(weight):
-            raise ValueError(f"weight must be finite, got {weight}")
+        if not isinstance(weight, Schedule) and not _is_finite(weight):
+            raise ValueError(f"weight must be finite, got {str(weight)[:20]}")
         return weight
 
     @model_validator(mode="after")
@@ -175,8 +178,15 @@ def _check_number(component: str, key: str, value: Any, default: Any, positive: 
         raise _TermError(f"{where} must be a number, got {value!r}", key)
     if positive and not 0 < value < math.inf:
         raise _TermError(f"{where} must be above 0, got {value}", key)
-    if not math.isfinite(value):
-        raise _TermError(f"{where} must be finite, got {value}", key)
+    if not _is_finite(value):
+        raise _TermError(f"{where} must be finite, got {str(value)[:20]}", key)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 def _schedule(given: dict | list) -> Schedule:
@@ -187,7 +197,7 @@ def _schedule(given: dict | list) -> Schedule:
         try:
             steps, value = pair
             point = int(steps), float(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{pair!r} is no point of a schedule: expected agent-steps and a weight, as in "
                 "{ 0 = 1.0, 10_000_000 = 0.1 } or [[0, 1.0], [10_000_000, 0.1]]"
@@ -216,6 +226,42 @@ class RewardSpec(BaseModel):
     gamma: float = Field(1.0, ge=0, le=1)
     team_spirit: float = Field(0.3, ge=0, le=1)
     zero_sum: float = Field(1.0, ge=0, le=1)
+    _text: str = PrivateAttr("")
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """All that it is made of, as it was read: path below the reward file's folder -> content.
+
+        The user's own modules are among them; of installed ones only a hash is.
+        """
+        files = {"reward.toml": self._text.encode()}
+        installed: dict[str, str] = {}
+        for custom in self._customs():
+            files |= {place(name, source): source.text for name, source in custom.sources.items()}
+            installed |= custom.installed
+        if installed:
+            files["installed.json"] = json.dumps(installed, sort_keys=True).encode()
+        return files
+
+    def files_at(self, text: str, folder: Path | None) -> dict[str, bytes]:
+        """The same as `files` of this text and the modules as they are now; nothing is run.
+
+        Raises:
+            OSError: a module cannot be read.
+        """
+        files = {"reward.toml": text.encode()}
+        for custom in self._customs():
+            own = own_sources(custom.name.partition(":")[0], folder)
+            files |= {place(name, source): source.text for name, source in own.items()}
+        return files
+
+    def _customs(self) -> Iterator[CustomComponent]:
+        waiting = self.terms
+        while waiting:
+            term = waiting.pop()
+            waiting += term.parts
+            if term.custom is not None:
+                yield term.custom
 
     @property
     def terms(self) -> list[Term]:
@@ -287,32 +333,41 @@ def presets() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
+def read_text(name: str) -> str:
+    """The text of a reward preset by name or of a spec file by path.
+
+    Raises:
+        RewardSpecError: there is no such preset or file.
+    """
+    if name in presets():
+        return resources.files("lucy.rewards.presets").joinpath(f"{name}.toml").read_text("utf-8")
+    if not name.endswith(".toml"):
+        raise RewardSpecError(
+            f"unknown reward {name!r}{suggest(name, presets())}: expected one of {presets()} "
+            "or the path of a .toml file"
+        )
+    try:
+        return Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RewardSpecError(f"cannot read the reward file {name}: {error}") from error
+
+
 def load_spec(name: str) -> RewardSpec:
     """Read a reward preset by name or a spec file by path.
 
     Raises:
         RewardSpecError: no such preset or file, no TOML, or not a valid reward.
     """
-    folder = None
-    if name in presets():
-        text = resources.files("lucy.rewards.presets").joinpath(f"{name}.toml").read_text("utf-8")
-    elif name.endswith(".toml"):
-        folder = Path(name).parent
-        try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RewardSpecError(f"cannot read the reward file {name}: {error}") from error
-    else:
-        raise RewardSpecError(
-            f"unknown reward {name!r}{suggest(name, presets())}: expected one of {presets()} "
-            "or the path of a .toml file"
-        )
+    text = read_text(name)
+    folder = None if name in presets() else Path(name).parent
     try:
-        return RewardSpec.model_validate(tomllib.loads(text), context={"folder": folder})
-    except tomllib.TOMLDecodeError as error:
-        raise RewardSpecError(f"{name} is not TOML: {error}") from error
+        spec = RewardSpec.model_validate(tomllib.loads(text), context={"folder": folder})
+        spec._text = text
+        return spec
     except ValidationError as error:
         raise RewardSpecError(f"{name} is not a valid reward: {_report(error, text)}") from error
+    except (ValueError, RecursionError) as error:  # not all that tomllib raises is its own
+        raise RewardSpecError(f"{name} is not TOML: {error}") from error
 
 
 def component_spec(component: str, parameters: Mapping[str, float | bool]) -> RewardSpec:

@@ -5,6 +5,7 @@ process for every core steps faster than threads do.
 """
 
 import multiprocessing
+import pickle
 import signal
 import time
 import traceback
@@ -32,7 +33,13 @@ Build = Callable[[Sequence[str]], Simulation]
 
 
 class WorkerError(RuntimeError):
-    """A simulation process failed or has ended."""
+    """A simulation process failed or has ended.
+
+    Attributes:
+        failure: What it failed with; None where it has ended, or that cannot travel.
+    """
+
+    failure: Exception | None = None
 
 
 class SimulationWorkers:
@@ -195,7 +202,7 @@ class SimulationWorkers:
             except (EOFError, OSError) as error:
                 raise self._ended(connection) from error
             if failure is not None:
-                raise WorkerError(f"a simulation process failed:\n{failure}")
+                raise failure.as_error()
             answers.append(answer)
         return answers
 
@@ -218,6 +225,30 @@ def car_mask(modes: Sequence[str]) -> np.ndarray:
     """[A,C] bool: which slots hold a car in arenas of these modes that share their arrays."""
     sizes = np.array([TEAM_SIZES[mode] for mode in modes])
     return np.tile(np.arange(sizes.max()) < sizes[:, None], 2)
+
+
+class _Failure(NamedTuple):
+    """What a process failed with, on its way to the parent."""
+
+    summary: str
+    trace: str
+    pickled: bytes | None
+
+    @classmethod
+    def of(cls, error: Exception) -> "_Failure":
+        summary = " ".join(f"{type(error).__name__}: {error}".split())
+        try:
+            pickled = pickle.dumps(error)
+            pickle.loads(pickled)
+        except Exception:  # whatever an error's own way of being pickled raises
+            pickled = None
+        return cls(summary, traceback.format_exc(), pickled)
+
+    def as_error(self) -> WorkerError:
+        error = WorkerError(f"a simulation process failed: {self.summary}")
+        error.failure = None if self.pickled is None else pickle.loads(self.pickled)
+        error.add_note(self.trace)
+        return error
 
 
 class _Share(NamedTuple):
@@ -264,5 +295,5 @@ def _serve(connection: Connection, build: Build, modes: Sequence[str], share: _S
             connection.send((getattr(simulation, method)(*arguments), None))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-    except Exception:
-        connection.send((None, traceback.format_exc()))
+    except Exception as error:
+        connection.send((None, _Failure.of(error)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...agent.store import readers
+from ...rewards.errors import RewardError
 from ...rewards.spec import RewardSpec
 from ...rewards.trajectory import Evaluation, evaluate_trajectory
 from ...sim.constants import BLUE, TICKS_PER_SECOND
@@ -133,11 +134,14 @@ class Recordings:
             steps: of training that the weights' schedules stand at.
 
         Raises:
-            DataError: there is no such reward.
+            DataError: there is no such reward, or a component of it fails.
         """
         reward = self._specs.get(spec)
         key = game.source.key, _stamp(game.source.path), game.number, _content(reward), steps
-        return self._evaluated.get(key, lambda: evaluate_trajectory(reward, game.states, steps))
+        try:
+            return self._evaluated.get(key, lambda: evaluate_trajectory(reward, game.states, steps))
+        except RewardError as error:
+            raise DataError(f"{spec}: {error}") from error
 
     def _load(self, source: Source) -> Recording:
         try:
@@ -205,7 +209,8 @@ def _stamp(path: Path) -> Any:
 
 
 def _content(spec: RewardSpec) -> str:
-    return hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+    files = repr(sorted(spec.files.items()))  # a component's module may change as well
+    return hashlib.sha256((spec.model_dump_json() + files).encode()).hexdigest()
 
 
 def pack(game: Game) -> bytes:

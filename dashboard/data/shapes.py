@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ...rewards.errors import RewardError
 from ...rewards.registry import COMPONENTS
 from ...rewards.spec import RewardSpec, RewardSpecError, Schedule, Term, component_spec, term_spec
 from ...rewards.surface import REACH, Axes, Scene, surface
@@ -124,7 +125,7 @@ def shape(specs: Specs, request: ShapeRequest) -> bytes:
     field.
 
     Raises:
-        DataError: the reward cannot be made.
+        DataError: the reward cannot be made, or a component of it fails.
     """
     spec = turned(specs, request.reward, request.knobs)
     if request.term:
@@ -135,7 +136,10 @@ def shape(specs: Specs, request: ShapeRequest) -> bytes:
     given: dict[str, Any] = request.scene.model_dump()
     given |= {name: tuple(given[name]) for name in ("mates", "opponents")}
     scene = Scene(**given)
-    result = surface(spec, scene, points=_points(scene, request.fine))
+    try:
+        result = surface(spec, scene, points=_points(scene, request.fine))
+    except RewardError as error:
+        raise DataError(str(error)) from error
     values = np.ascontiguousarray(result.value, "<f4")
     about = {
         "axes": scene.axes,

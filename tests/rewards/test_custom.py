@@ -1,17 +1,22 @@
 """Custom components: a user's function as a component, and what is said where it will not do."""
 
+import pickle
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lucy.rewards.custom import view
+from lucy.rewards.custom import CustomError, view
 from lucy.rewards.fields import GIVEN, N_FIELDS, View
 from lucy.rewards.function import RewardFunction
 from lucy.rewards.spec import RewardSpecError, load_spec
-from lucy.sim.state import select
+from lucy.sim.state import GameStates, select
 
 CODE = """
+import math
+
 import numba
 
 @numba.njit
@@ -31,6 +36,65 @@ def too_few(now):
     return 0.0
 
 constant = 3
+
+@numba.njit
+def default_none(now, before, x=None):
+    return 0.0
+
+@numba.njit
+def default_word(now, before, x="high"):
+    return 0.0
+
+@numba.njit
+def sometimes_none(now, before):
+    if now.z > 17.0:
+        return 1.0
+
+@numba.njit
+def never(now, before):
+    pass
+
+@numba.njit
+def pair(now, before):
+    return now.z, now.x
+
+@numba.njit
+def imaginary(now, before):
+    return now.z * 1j
+
+@numba.njit
+def word(now, before):
+    return "high"
+
+@numba.njit
+def flag(now, before):
+    return now.z > 300.0
+
+@numba.njit
+def changes_now(now, before):
+    now.z = 0.0
+    return 0.0
+
+@numba.njit
+def raises(now, before):
+    if now.z > 17.0:
+        raise ValueError("too high")
+    return 0.0
+
+@numba.njit
+def divides(now, before):
+    return 1.0 / (now.touched - now.touched)
+
+@numba.njit
+def nan(now, before):
+    return (now.z - now.z) * math.inf
+
+@numba.njit
+def too_large(now, before):
+    return 1e39
+
+def plain(now, before, share=0.5):
+    return share * now.on_ground
 """
 
 
@@ -71,7 +135,7 @@ def test_a_users_function_is_a_component(write, random_states) -> None:
 @pytest.mark.parametrize(
     ("function", "more", "message"),
     [
-        ("missing", "", "line 2: cannot import .*has no attribute 'missing'.* beside the reward"),
+        ("missing", "", "line 2: cannot import .*has no attribute 'missing'$"),
         ("constant", "", "line 2: .* is 3: expected a function under @numba.njit"),
         ("no_field", "", "line 2: .*no_field' does not compile: .*'nothing'"),
         ("too_few", "", r"line 2: .*takes \(now\): expected \(now, before\)"),
@@ -79,6 +143,14 @@ def test_a_users_function_is_a_component(write, random_states) -> None:
         ("needs", "size = nan", "line 3: .*size must be finite"),
         ("needs", "siz = 1", r"line 3: .*has no parameter 'siz' \(did you mean 'size'\?\)"),
         ("2d", "", "line 2: .* is no import path: expected 'module:function'"),
+        ("default_none", "", "line 2: .*'x' has the default None: expected a finite number"),
+        ("default_word", "", "line 2: .*'x' has the default 'high'"),
+        ("sometimes_none", "", "line 2: .*returns nothing on some of its ways"),
+        ("never", "", "line 2: .*never' returns nothing: expected a number"),
+        ("pair", "", "line 2: .*pair' returns .*: expected one number for every car"),
+        ("imaginary", "", "line 2: .*returns complex128: expected one number"),
+        ("word", "", "line 2: .*word' returns .*: expected one number"),
+        ("changes_now", "", "line 2: .*changes_now' does not compile"),
     ],
 )
 def test_what_is_wrong_with_a_function_is_said(write, function, more, message) -> None:
@@ -90,5 +162,114 @@ def test_what_is_wrong_with_a_function_is_said(write, function, more, message) -
 def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "reward.toml"
     path.write_text('[[events]]\ncomponent = "no_such_module:fast"', "utf-8")
-    with pytest.raises(RewardSpecError, match="cannot import 'no_such_module:fast'"):
+    with pytest.raises(RewardSpecError, match=r"'no_such_module:fast': .* beside the reward"):
         load_spec(str(path))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("raises", "raises' raised ValueError: too high$"),
+        ("divides", "divides' returned inf: expected a finite number"),
+        ("nan", "nan' returned nan: expected a finite number"),
+        ("too_large", r"too_large' returned 1e\+39: expected a finite number"),
+    ],
+)
+def test_what_goes_wrong_while_it_runs_is_said(write, random_states, function, message) -> None:
+    states = random_states(np.random.default_rng(0), ["1v1"] * 4)
+    reward = RewardFunction(load_spec(write(function)), states)
+    reward.reset(states, np.arange(4))
+    with pytest.raises(CustomError, match=message):
+        reward.step(states, slice(0, 4))
+
+
+@pytest.mark.parametrize("function", ["flag", "plain"])
+def test_a_flag_and_a_plain_function_will_do(write, random_states, function) -> None:
+    states = random_states(np.random.default_rng(0), ["1v1"] * 4)
+    reward = RewardFunction(load_spec(write(function)), states)
+    reward.reset(states, np.arange(4))
+    reward.step(states, slice(0, 4))
+    assert np.isfinite(reward.total).all()
+
+
+def test_empty_slots_are_not_shown_to_a_component(write, random_states) -> None:
+    states = random_states(np.random.default_rng(0), ["1v1", "2v2"])
+    states.car_position[~states.car_mask] = np.nan
+    reward = RewardFunction(load_spec(write("fast_aerial")), states)
+    reward.reset(states, np.arange(2))
+    reward.step(states, slice(0, 2))
+    assert not reward.total[~states.car_mask].any()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def broken(:", "SyntaxError: "),
+        ("import no_such_library", "No module named 'no_such_library'$"),
+        ("1 / 0", "ZeroDivisionError: division by zero$"),
+        ("raise SystemExit('bye')", "SystemExit: bye$"),
+    ],
+)
+def test_a_module_that_fails_is_told(tmp_path: Path, code: str, message: str) -> None:
+    (tmp_path / "failing_module.py").write_text(code, "utf-8")
+    path = tmp_path / "reward.toml"
+    path.write_text('[[events]]\ncomponent = "failing_module:f"', "utf-8")
+    with pytest.raises(RewardSpecError, match=f"cannot import 'failing_module:f': .*{message}"):
+        load_spec(str(path))
+
+
+ALONE = "zero_sum = 0.0\nteam_spirit = 0.0\n[[events]]\ncomponent = "
+
+
+def paid(path: Path, states: GameStates) -> float:
+    reward = RewardFunction(load_spec(str(path)), states)
+    reward.reset(states, np.arange(len(states.score)))
+    reward.step(states, slice(0, len(states.score)))
+    return float(reward.decomposition.value[0, 0, 0])
+
+
+def test_an_edited_module_runs_as_it_is_now(tmp_path: Path, random_states) -> None:
+    states = random_states(np.random.default_rng(0), ["1v1"])
+    path, helper = tmp_path / "reward.toml", tmp_path / "edited_helper.py"
+    path.write_text(f'{ALONE}"edited:f"\n')
+    (tmp_path / "edited.py").write_text(
+        "import numba\nfrom edited_helper import PAY, extra\n"
+        "@numba.njit(cache=True)\ndef f(now, before):\n    return PAY + extra()\n"
+    )
+    stem = "import numba\n@numba.njit(cache=True)\ndef extra():\n    return "
+    for pay, more in ((1.0, 0.5), (2.0, 0.5), (2.0, 0.7)):  # of one size, within a second
+        helper.write_text(f"{stem}{more}\nPAY = {pay}\n")
+        assert paid(path, states) == pytest.approx(pay + more)
+    assert "edited" not in sys.modules
+
+
+def test_modules_of_one_name_stay_apart(tmp_path: Path, random_states) -> None:
+    states = random_states(np.random.default_rng(0), ["1v1"])
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "same_name.py").write_text(f"def f(now, before):\n    return {number}.0\n")
+        (folder / "reward.toml").write_text(f'{ALONE}"same_name:f"\n')
+    assert [paid(tmp_path / n / "reward.toml", states) for n in "121"] == [1, 2, 1]
+
+
+def test_a_component_travels_as_source(tmp_path: Path, random_states) -> None:
+    package = tmp_path / "own_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("import threading\nLOCK = threading.Lock()\n")
+    (package / "amounts.py").write_text("AMOUNT = 3.0\n")
+    (package / "parts.py").write_text(
+        "from .amounts import AMOUNT\ndef f(now, before):\n    return AMOUNT\n"
+    )
+    path = tmp_path / "reward.toml"
+    path.write_text(f'{ALONE}"own_package.parts:f"\n')
+    spec = load_spec(str(path))
+    names = ["__init__.py", "amounts.py", "parts.py"]
+    assert sorted(spec.files) == [*(f"own_package/{name}" for name in names), "reward.toml"]
+    sent = pickle.dumps(spec)
+    shutil.rmtree(package)
+    states = random_states(np.random.default_rng(0), ["1v1"])
+    reward = RewardFunction(pickle.loads(sent), states)
+    reward.reset(states, np.arange(1))
+    reward.step(states, slice(0, 1))
+    assert (reward.decomposition.value[states.car_mask] == 3).all()

@@ -246,6 +246,15 @@ def test_bad_file_is_refused_with_the_reason(text: str, message: str, write) -> 
     assert "reward.toml is not" in str(refused.value)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])  # more than a float holds, and than Python reads
+@pytest.mark.parametrize("key", ["weight", "defense"])
+def test_a_number_that_is_too_large_is_refused(key: str, digits: int, write) -> None:
+    text = f'[[potential]]\ncomponent = "align_ball_to_goal"\n{key} = 1{"0" * digits}'
+    with pytest.raises(RewardSpecError, match=r"must be finite, got 1000|is not TOML") as refused:
+        load_spec(write(text))
+    assert len(str(refused.value)) < 500
+
+
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_parameter_must_be_finite(value: str, write) -> None:
     with pytest.raises(RewardSpecError, match=f"defense must be .*, got {value}"):
