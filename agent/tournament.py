@@ -17,8 +17,9 @@ from . import checkpoint
 from .errors import LucyError
 from .match import GAME_SECONDS, play
 from .match_report import to_matches
-from .opponents import SHIPPED, Bot, bot_names, make_bot
-from .opponents.bot_files import PUBLISHED
+from .opponents import SHIPPED, Bot, make_bot
+from .opponents.guard import BotFailedError
+from .opponents.registry import is_named
 from .standings import Pairing
 from .store import Match, Store
 
@@ -120,21 +121,33 @@ class Tournament:
 
         Raises:
             StoreError: a batch cannot be stored; those before it are.
+            TournamentError: a user's bot failed; the games that need it not are played.
         """
         keys = [self.key(pairing) for pairing in range(len(self.pairs))]
         kept = [store.pairing_games(key) for key in keys]
         done = sum(number < self.games for games in kept for number in games)
         watch(done)
+        failed: dict[str, BotFailedError] = {}
         for batch in self.batches():
             start = batch.number * GAMES_AT_ONCE
             lacking = set(range(start, start + batch.games)) - kept[batch.pairing].keys()
-            if not lacking:
+            names = {self.entrants[bot].name for bot in self.pairs[batch.pairing]}
+            if not lacking or names & failed.keys():
                 continue
-            matches = self._play_batch(batch, done, len(lacking), watch)
+            try:
+                matches = self._play_batch(batch, done, len(lacking), watch)
+            except BotFailedError as error:  # the others can play on
+                failed[error.bot] = error
+                continue
             games = {start + match.game: match for match in matches}
             store.add_pairing_games(keys[batch.pairing], {n: games[n] for n in lacking})
             done += len(lacking)
             watch(done)
+        for error in failed.values():
+            raise TournamentError(
+                f"{error}. The other pairings were played and are kept: mend it and give the same "
+                "command again"
+            ) from error
 
     def _play_batch(
         self, batch: Batch, done: int, lacking: int, watch: Callable[[float], None]
@@ -217,7 +230,7 @@ def arrange(
 def _enter(name: str, deterministic: bool) -> Entrant:
     if name in SHIPPED:
         folder = SHIPPED[name]
-    elif name.partition(":")[0] in {*bot_names(), *PUBLISHED} or not Path(name).is_dir():
+    elif is_named(name) or not Path(name).is_dir():
         return Entrant(make_bot(name, deterministic=deterministic), name)
     else:
         folder = checkpoint.resolve(Path(name))

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from rlgym.api import ActionParser, ObsBuilder
 
+from ...rewards.errors import one_line
 from ...sim.rlgym_states import to_rlgym
 from ...sim.state import GameStates
 from ..errors import LucyError
 from .base import Bot
+from .guard import guarded
 from .network_bot import Network, choose, in_tiles
 
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -48,33 +50,32 @@ def import_bot_factory(path: str, *, deterministic: bool = False) -> Bot:
         ImportPathError: it does not import, fails, or returns something else than a bot.
     """
     module, _, name = path.partition(":")
-    sys.path.append(str(Path.cwd()))
+    here = str(Path.cwd())
+    sys.path.append(here)
     try:
         importlib.invalidate_caches()
         bot: Any = getattr(importlib.import_module(module), name)()
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
+        lacks = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        way_out = "; it must be installed or in the current folder" if lacks else ""
         raise ImportPathError(
-            f"cannot make the bot {path!r}: {type(error).__name__}: {error}; expected a function "
-            "without arguments in a module that is installed or in the current folder"
+            f"cannot make the bot {path!r}: {one_line(error)}{way_out}"
         ) from error
     finally:
-        sys.path.remove(str(Path.cwd()))
+        sys.path.remove(here)
     if isinstance(bot, RLGymPolicy):
-        return RLGymBot(path, bot, math.inf if deterministic else 1.0)
+        return guarded(RLGymBot(path, bot, math.inf if deterministic else 1.0), path)
     if not callable(getattr(bot, "start", None)) or not callable(getattr(bot, "act", None)):
         raise ImportPathError(
             f"{path!r} made {type(bot).__name__}: expected a bot, with start(states, cars, random) "
             "and act(states, controls), or an RLGymPolicy"
         )
-    if getattr(bot, "name", None) != path:
-        try:
-            bot.name = path  # the name that it has itself may be another bot's
-        except AttributeError as error:
-            raise ImportPathError(
-                f"{path!r} made a bot whose name cannot be set ({error}): it is called by its "
-                "import path; make `name` a plain attribute"
-            ) from error
-    return bot
+    return guarded(bot, path)  # the name that it has itself may be another bot's
+
+
+def _shown(logits: np.ndarray) -> str:
+    finite = "finite" if np.isfinite(logits).all() else "not finite"
+    return f"an array {list(logits.shape)} that is {finite}"
 
 
 class RLGymBot:
@@ -117,6 +118,8 @@ class RLGymBot:
         if not seats:
             return
         logits = in_tiles(self._policy.logits, np.stack(observations))
+        if logits.ndim != 2 or not np.isfinite(logits).all():
+            raise ValueError(f"logits gave {_shown(logits)}: expected finite numbers [n,actions]")
         nvec = np.array([logits.shape[1]])
         chosen = choose(logits, nvec, self._sharpness, self._cars, self._random)
         for (index, slot, who), action in zip(seats, chosen, strict=True):

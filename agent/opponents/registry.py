@@ -71,6 +71,11 @@ def folder_notice(name: str) -> str | None:
     return f"{name!r} is the bot of that name; for the folder, say {shell_line(Path(name))}"
 
 
+def is_named(name: str) -> bool:
+    """Whether a bot goes by this name, so that no path is meant by it."""
+    return name.partition(":")[0] in {*bot_names(), *PUBLISHED}
+
+
 def bot_names() -> list[str]:
     """The bots that play by a name of their own."""
     return sorted({*SCRIPTED, *SHIPPED, *installed_bots()})
