@@ -35,6 +35,14 @@ OPTIMIZER = "optimizer.safetensors"
 AUXILIARY = "auxiliary.safetensors"
 GAMES = "games.safetensors"
 
+_PARTS = {
+    "save_index": int,
+    "files": dict,
+    "versions": dict,
+    "config": dict,
+    "counters": dict,
+    "random_state": dict,
+}
 _STEP_FOLDER = re.compile(r"step-(\d{12,})(-new)?")
 _REPLACEMENT = "-new"
 _TEMPORARY = ".tmp-"
@@ -56,7 +64,8 @@ class CheckpointError(LucyError):
     """
 
     def __init__(self, path: object, expected: str, found: str, remedy: str) -> None:
-        super().__init__(f"{path}: expected {expected}, but {found}. {remedy}")
+        self.fact = f"{path}: expected {expected}, but {found}."
+        super().__init__(f"{self.fact} {remedy}")
 
 
 class Checkpoint(NamedTuple):
@@ -258,7 +267,7 @@ def newest(directory: Path) -> Path | None:
         try:
             _read(path)
         except CheckpointError as error:
-            _log.warning("Skipped a broken checkpoint. %s", error)
+            _log.warning("Skipped a broken checkpoint. %s", error.fact)
         else:
             return path
     return None
@@ -511,7 +520,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     names = [POLICY, OPTIMIZER, *optional]
     files = {name: _read_file(path / name) for name in names}
     for name, data in files.items():
-        listed, actual = document["files"][name], _fingerprint(data)
+        listed, actual = document["files"].get(name, {"size": 0, "sha256": ""}), _fingerprint(data)
         if actual != listed:
             raise CheckpointError(
                 path / name,
@@ -551,6 +560,9 @@ def _read_document(path: Path) -> dict[str, Any]:
             f"it has {seal}: it was altered",
             _CHOOSE_ANOTHER,
         )
+    wrong = [name for name, kind in _PARTS.items() if not isinstance(document.get(name), kind)]
+    if wrong:
+        raise CheckpointError(file, f"the part {wrong[0]!r}", "it lacks it", _CHOOSE_ANOTHER)
     return document
 
 
@@ -636,7 +648,7 @@ def _check_tensors(
         source,
         "the tensors of this model",
         f"others came: {'; '.join(differences[:5])}{more}",
-        "Build the model with the config that is stored in the checkpoint.",
+        "Take the settings of network, observation and actions that the checkpoint was saved with.",
     )
 
 

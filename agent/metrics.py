@@ -46,16 +46,21 @@ def _finite(value: Any) -> float | None:
 
 
 def read_metrics(path: Path) -> list[dict[str, float | None]]:
-    """The metrics of a run, a dictionary an iteration; a line cut short is left out."""
+    """The metrics of a run, a dictionary an iteration; a line that is damaged is left out."""
     if not path.exists():
         return []
-    lines = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return lines
+    lines = map(_iteration, path.read_text("utf-8", errors="replace").splitlines())
+    return [line for line in lines if line is not None]
+
+
+def _iteration(text: str) -> dict[str, float | None] | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(line, dict) and STEP in line
+    number = (int, float, type(None))
+    return line if whole and all(isinstance(value, number) for value in line.values()) else None
 
 
 def open_logger(run: RunDirectory, steps: int) -> Logger:

@@ -254,7 +254,7 @@ def test_tensors_of_another_model_are_refused(
 
 def test_a_wholly_different_model_gives_a_short_message() -> None:
     policy, _ = make()
-    with pytest.raises(CheckpointError, match=r"and 4 more\. Build"):
+    with pytest.raises(CheckpointError, match=r"and 4 more\. Take"):
         checkpoint.load_policy_tensors(policy, {})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 
+from ...rewards.errors import one_line
 from ...sim.actions import ACTION_TABLES
 from ...sim.observations import ACTION_STACK, LucyObservation, Observation, observation_kind
 from .. import checkpoint
@@ -68,16 +69,24 @@ def checkpoint_bot(path: Path, *, deterministic: bool = False) -> PolicyBot:
         CheckpointError: it is missing, broken or foreign, or of other versions.
     """
     loaded = checkpoint.load(path)
-    seen = loaded.config["environment"]
-    # An older Lucy had one observation, and did not say so
-    observation = observation_kind(
-        seen.get("observation", "lucy"), seen.get("action_stack", ACTION_STACK)
-    )
+    try:
+        seen = loaded.config["environment"]
+        # An older Lucy had one observation, and did not say so
+        observation = observation_kind(
+            seen.get("observation", "lucy"), seen.get("action_stack", ACTION_STACK)
+        )
+        # No more of the config is read than playing takes: others may be of another time
+        network = NetworkConfig.model_validate(loaded.config["network"])
+        table = ACTION_TABLES[loaded.versions["action"]].name
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise checkpoint.CheckpointError(
+            loaded.path,
+            "settings that this Lucy knows",
+            f"they are others ({one_line(error)})",
+            f"Use the Lucy that saved it ({loaded.versions.get('lucy')}).",
+        ) from error
     expected = {"observation": observation.version}
     checkpoint.check_versions(loaded.path, loaded.versions, expected)
-    table = loaded.versions["action"]
-    # No more of the config is read than playing takes: its other settings may be of another time
-    network = NetworkConfig.model_validate(loaded.config["network"])
     policy = untrained_policy(network, table, observation)
     checkpoint.load_policy_tensors(policy, loaded.policy, source=loaded.path)
     name = str(loaded.path.resolve())  # so that one checkpoint has one name wherever it is named
