@@ -4,16 +4,27 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from ..rewards.spec import RewardSpecError, load_spec, suggest
+from ..rewards.spec import RewardSpec, RewardSpecError, load_spec, suggest
 from ..sim.actions import ACTION_TABLES
 from ..sim.engine import TEAM_SIZES
 from ..sim.observations import ACTION_STACK, Observation, observation_kind
 from ..sim.resets import FILE_SOURCES, SOURCES, check_weights
 from .errors import LucyError
+from .typed_paths import placed
 
 Mode = Literal["1v1", "2v2", "3v3", "mixed"]
 
@@ -45,11 +56,18 @@ class EnvironmentConfig(_Section):
     timeout: float = Field(gt=0, description="s of play until an episode is cut off")
     no_touch_timeout: float = Field(gt=0, description="s without a touch until it is")
 
+    _reward_spec: RewardSpec = PrivateAttr()
+
     @field_validator("reward")
     @classmethod
-    def _reward_loads(cls, reward: str) -> str:
-        load_spec(reward)
+    def _reward_loads(cls, reward: str, info: ValidationInfo) -> str:
+        _load_reward(reward, info)
         return reward
+
+    @model_validator(mode="after")
+    def _keep_reward(self, info: ValidationInfo) -> "EnvironmentConfig":
+        self._reward_spec = _load_reward(self.reward, info)
+        return self
 
     @field_validator("action_table")
     @classmethod
@@ -81,6 +99,11 @@ class EnvironmentConfig(_Section):
         return self
 
     @property
+    def reward_spec(self) -> RewardSpec:
+        """What is paid: `reward` as it was when it was read, or a run's own copy of it."""
+        return self._reward_spec
+
+    @property
     def observation_kind(self) -> type[Observation]:
         """What every car sees."""
         return observation_kind(self.observation, self.action_stack)
@@ -101,6 +124,11 @@ class EnvironmentConfig(_Section):
     def n_agents(self) -> int:
         """Cars in all arenas."""
         return sum(2 * TEAM_SIZES[mode] for mode in self.modes)
+
+
+def _load_reward(reward: str, info: ValidationInfo) -> RewardSpec:
+    kept: Path | None = (info.context or {}).get("reward")
+    return load_spec(reward if kept is None else str(kept))
 
 
 class NetworkConfig(_Section):
@@ -363,8 +391,16 @@ def _over(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def change(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConfig:
+def change(
+    settings: Mapping[str, Any], changes: Mapping[str, Any], reward: Path | None = None
+) -> TrainConfig:
     """Settings with some of them changed, checked.
+
+    Args:
+        settings: section by section.
+        changes: dotted key -> value; paths in them become absolute, so that they hold in any
+            folder.
+        reward: file that is read in place of `environment.reward`: a run's own copy.
 
     Raises:
         ConfigError: see `load_preset`.
@@ -375,19 +411,28 @@ def change(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainConf
     for key, value in changes.items():
         section, _, field = key.rpartition(".")
         _check_key(key)
-        (settings.setdefault(section, {}) if section else settings)[field] = value
+        (settings.setdefault(section, {}) if section else settings)[field] = placed(key, value)
     try:
-        return TrainConfig.model_validate(settings)
+        return TrainConfig.model_validate(settings, context={"reward": reward})
     except RewardSpecError as error:
         raise ConfigError(str(error)) from error
     except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}, got {e['input']!r}"
-            if e["loc"]
-            else e["msg"]
-            for e in error.errors(include_url=False)
-        )
-        raise ConfigError("; ".join(problems)) from error
+        raise ConfigError("; ".join(map(_problem, error.errors(include_url=False)))) from error
+
+
+def _problem(error: Any) -> str:
+    """One of pydantic's errors, in our words."""
+    where = ".".join(map(str, error["loc"]))
+    start = f"{where}: " if where else ""
+    if cause := error.get("ctx", {}).get("error"):  # a message of our own
+        return str(cause) if where in str(cause) else f"{start}{cause}"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {where!r}"
+    expected = error["msg"].removeprefix("Input should be ").partition(", unable to")[0]
+    got = repr(error["input"])
+    return f"{start}expected {expected}, got {got if len(got) <= 80 else got[:80] + '…'}"
 
 
 def parse_changes(assignments: Sequence[str]) -> dict[str, Any]:
@@ -403,7 +448,7 @@ def parse_changes(assignments: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"--set takes key=value, such as ppo.gamma=0.99; got {assignment!r}")
         try:
             changes[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # not all that tomllib raises is its own
             changes[key.strip()] = text.strip()
     return changes
 
@@ -417,4 +462,9 @@ def _check_key(key: str) -> None:
         )
     ]
     if key not in known:
-        raise ConfigError(f"unknown setting {key!r}{suggest(key, known)}: expected one of {known}")
+        section = key.partition(".")[0]
+        inside = [name for name in known if name.startswith(f"{section}.")]
+        raise ConfigError(
+            f"unknown setting {key!r}{suggest(key, known)}: expected one of "
+            f"{inside or list(TrainConfig.model_fields)}"
+        )

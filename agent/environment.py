@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from ..rewards.spec import load_spec
 from ..sim.actions import ACTION_TABLES
 from ..sim.processors import usable_processors
 from ..sim.simulation import Simulation
@@ -31,7 +30,7 @@ def build_simulations(settings: EnvironmentConfig) -> Simulation | SimulationWor
     Raises:
         ConfigError: see `build_resets`.
     """
-    build = partial(build_simulation, settings, load_spec(settings.reward))
+    build = partial(build_simulation, settings, settings.reward_spec)
     processes = min(settings.processes or usable_processors(), settings.arenas)
     if processes == 1:
         return build(settings.modes)

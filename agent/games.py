@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..rewards.spec import load_spec
 from ..sim.memory import SavedError
 from ..sim.vec_env import RocketLeagueVecEnv
 from .config import TrainConfig
@@ -17,7 +16,10 @@ from .ppo import AuxPPO
 
 _BUFFER, _MODEL = "buffer/", "model/"
 _REWARD = "reward"
-_FREE = {"processes"}  # settings of the environment that the games do not depend on
+_FREE = {
+    "processes",
+    "reward",
+}  # of the environment: they may differ; of the reward the text counts
 
 
 def save_games(model: AuxPPO, config: TrainConfig) -> dict[str, Tensor]:
@@ -62,7 +64,7 @@ def restore_games(
     _check_settings(config.model_dump(mode="json"), saved_config)
     arrays = {name: tensor.numpy() for name, tensor in saved.items()}
     if not np.array_equal(arrays.pop(_REWARD), _reward_fingerprint(config)):
-        raise SavedError(f"the file of environment.reward {config.environment.reward} has changed")
+        raise SavedError("the reward was another")
     own = {name: arrays.pop(name) for name in [*arrays] if name.startswith((_BUFFER, _MODEL))}
     buffer = model.rollout_buffer
     if len(own[_BUFFER + "frames"]) != buffer.context:
@@ -94,5 +96,5 @@ def _check_settings(now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
 
 def _reward_fingerprint(config: TrainConfig) -> np.ndarray:
     """Stands for the text of the config's reward, of which the config has the name alone."""
-    text = load_spec(config.environment.reward).model_dump_json()
+    text = config.environment.reward_spec.model_dump_json()
     return np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8).copy()

@@ -95,6 +95,29 @@ def test_refusals(changes: dict[str, Any], message: str) -> None:
         load_preset("lucy-cpu", changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ppo.gamma": "high"}, "ppo.gamma: expected a valid number, got 'high'"),
+        (
+            {"environment.mode": "4v4"},
+            "environment.mode: expected '1v1', '2v2', '3v3' or 'mixed', got",
+        ),
+        ({"network.width": 5}, "network: width 5 does not divide into 4 heads"),
+        ({"environment.action_stack": 99}, "environment: a stack of 99 actions: expected 0 to 5"),
+        ({"environment.timeouts": 9}, "unknown setting 'environment.timeouts' (did you mean"),
+    ],
+)
+def test_refusals_are_short_and_in_words(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_preset("lucy-cpu", changes)
+    message = str(refused.value)
+    assert message.startswith(said)
+    assert "Value error" not in message
+    assert "ppo.n_steps" not in message
+    assert len(message) < 400
+
+
 def test_unknown_preset() -> None:
     with pytest.raises(ConfigError, match=r"unknown preset 'lucy-cp' .did you mean 'lucy-cpu'"):
         load_preset("lucy-cp")

@@ -317,7 +317,6 @@ def test_a_bot_by_import_path(function: str, module: str) -> None:
             r"'no_such_module'; it must be installed or in the current",
         ),
         ("my_own_bots:nothing", r"made int: expected a bot"),
-        ("my_own_bots:Fixed", r"whose name cannot be set"),
     ],
 )
 def test_import_paths_that_are_refused(path: str, message: str, module: str) -> None:
