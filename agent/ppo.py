@@ -37,7 +37,15 @@ _INFERENCE_PIECE = {"cpu": 2048, "cuda": 32768}
 
 
 class NonFiniteLossError(LucyError):
-    """A loss or gradient became NaN or infinite; the message names the saved minibatch."""
+    """A loss or gradient became NaN or infinite; the message names the saved minibatch.
+
+    Attributes:
+        broken: What of the minibatch is not finite.
+    """
+
+    def __init__(self, message: str, broken: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.broken = broken
 
 
 class Losses(NamedTuple):
@@ -471,8 +479,8 @@ class AuxPPO(PPO):
         raise NonFiniteLossError(
             f"after {self.num_timesteps} steps the loss is {losses[index].item()} and the gradient "
             f"norm {norms[index].item()}; not finite in the minibatch: {broken or 'nothing'}. It "
-            f"is saved as {path}. The checkpoints are good: resume with a lower "
-            "ppo.learning_rate, or look at the reward and observation that this minibatch shows."
+            f"is saved as {path}.",
+            broken,
         )
 
     def _record(self, losses: Sequence[float]) -> None:

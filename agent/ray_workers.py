@@ -20,7 +20,7 @@ from ray.exceptions import (
 )
 from torch import Tensor
 
-from ..rewards.spec import load_spec
+from ..rewards.errors import RewardError, one_line
 from ..sim.simulation import Collected
 from .config import TrainConfig
 from .errors import LucyError
@@ -64,7 +64,7 @@ class RayWorkers(RolloutWorkers):
         """
         super().__init__(config.environment, count)
         self._config, self._notify, self._build = config, notify, build
-        self._reward = load_spec(config.environment.reward)
+        self._reward = config.environment.reward_spec
         self._actors: list[Any] = []
         self._spare: Any = None
         self._own_ray = not ray.is_initialized()
@@ -87,7 +87,7 @@ class RayWorkers(RolloutWorkers):
                 "of Ray: take fewer workers, or see with `ray status` what its machines are doing"
             ) from error
         except (*_LOST, RayTaskError) as error:
-            raise LucyError(f"a rollout worker could not start: {error}") from error
+            raise _failed("a rollout worker could not start", error) from error
         self._spare = self._stand_by()
         return nothing
 
@@ -105,7 +105,7 @@ class RayWorkers(RolloutWorkers):
                 try:
                     answer = ray.get(task)
                 except RayTaskError as error:
-                    raise LucyError(f"rollout worker {worker} failed: {error}") from error
+                    raise _failed(f"rollout worker {worker} failed", error) from error
                 except _LOST as error:
                     deaths[worker] += 1
                     tasks[self._replace(worker, deaths[worker], error)] = worker
@@ -144,8 +144,8 @@ class RayWorkers(RolloutWorkers):
         if deaths == _DEATHS or getattr(error, "actor_init_failed", False):
             raise LucyError(
                 f"rollout worker {worker} has ended {deaths} times over one rollout, so another "
-                f"would not do better. {error}\nWhat was trained is saved: if its machine is out "
-                "of memory take fewer arenas or more workers, and go on with --resume"
+                f"would not do better ({one_line(error)}): if its machine is out of memory, take "
+                "fewer arenas or more workers"
             ) from error
         self._notify(
             f"Rollout worker {worker} of {len(self._actors)} has ended; a new one plays its games."
@@ -161,6 +161,12 @@ class RayWorkers(RolloutWorkers):
             if actor is not None:
                 ray.kill(actor)
         self._actors, self._spare = [], None
+
+
+def _failed(what: str, error: Exception) -> Exception:
+    """What a worker failed with; Ray's own message has its traceback in it."""
+    cause = getattr(error, "cause", None) or error
+    return cause if isinstance(cause, RewardError) else LucyError(f"{what}: {one_line(cause)}")
 
 
 def _start_ray(address: str | None) -> None:

@@ -132,7 +132,8 @@ class TrainingRating:
         """End what is running."""
         if self._process is None:
             return
-        rated = shell_line("lucy", "tournament", self._run.path, "chaser")
+        mode = self._config.environment.modes[0]
+        rated = shell_line("lucy", "tournament", self._run.path, "chaser", "--mode", mode)
         self._say(
             f"The rating of the checkpoint at {self._steps:,} steps was not done before the "
             f"training ended; this rates the newest: {rated}"

@@ -190,8 +190,8 @@ _EXPLANATIONS = {
     ),
     sqlite3.SQLITE_CORRUPT: (
         "a whole database",
-        "The file is damaged: move it away, and lucy train --resume fills a new one from each "
-        "run's metrics.jsonl",
+        "The file is damaged: move it away, and lucy train --resume --run-dir RUN fills a new one "
+        "from that run's metrics.jsonl; its matches and ratings are lost",
     ),
     sqlite3.SQLITE_FULL: (
         "space for the database",

@@ -232,11 +232,11 @@ def test_a_worker_that_cannot_go_on_ends_the_training(
     env = build_workers_env(config, 1, None, print)
     with monkeypatch.context() as patched:
         patched.setattr(ray_workers, "_DEATHS", 1)
-        with pytest.raises(LucyError, match=r"(?s)ended 1 times over one rollout.*--resume"):
+        with pytest.raises(LucyError, match=r"ended 1 times over one rollout.*fewer arenas"):
             learn(config, env, KilledWhileAsked(env, 0))
     env.reset()
     assert isinstance(env.simulation, ray_workers.RayWorkers)
-    with pytest.raises(LucyError, match=r"(?s)rollout worker 0 failed.*Unexpected key.*nonsense"):
+    with pytest.raises(LucyError, match=r"rollout worker 0 failed.*Unexpected key.*nonsense"):
         list(env.simulation.gather({"nonsense": torch.zeros(1)}))
     env.close()
 
