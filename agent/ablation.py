@@ -19,6 +19,7 @@ from .config import ConfigError, TrainConfig, change, load_preset
 from .errors import LucyError
 from .match_report import play_with_progress
 from .opponents import make_bot
+from .run_dir import saved_settings
 from .store import Store
 from .train import train
 
@@ -94,7 +95,7 @@ class AblationRun(NamedTuple):
         """
         if not self.begun:
             return
-        saved = change(json.loads(self._config_file.read_text("utf-8")), {})
+        saved = change(saved_settings(self.directory), {})
         for name, (asked, had) in _differences(self.config, saved).items():
             raise ConfigError(
                 f"{self.directory}: was trained with {name} = {had!r}, and {asked!r} is asked for "

@@ -1,19 +1,46 @@
 """The directory of one training run: exclusive to one process and never overwritten by mistake."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from ..rewards.errors import one_line
 from . import checkpoint
+from .config import ConfigError
 from .errors import LucyError
+
+_MEND_CONFIG = "mend it, or begin a new run in another --run-dir"
 
 
 class RunDirectoryError(LucyError):
     """A run directory cannot be used as asked; the message says what to do."""
+
+
+def saved_settings(run: Path) -> dict[str, Any]:
+    """What a run's config.json holds; whether it can be a config is not checked.
+
+    Raises:
+        ConfigError: it is missing or damaged.
+    """
+    path = run / "config.json"
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"nothing to resume in {run}: leave --resume out to start a run there"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read ({one_line(error)}); {_MEND_CONFIG}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            f"{path}: expected a table of settings, got {type(settings).__name__}; {_MEND_CONFIG}"
+        )
+    return settings
 
 
 class RunDirectory:

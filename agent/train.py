@@ -1,6 +1,5 @@
 """`lucy train`: from a config to checkpoints, resumable at any moment."""
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +11,8 @@ from rich.console import Console
 from stable_baselines3.common.callbacks import CallbackList
 from torch import Tensor
 
+from ..rewards.errors import RewardError
 from ..rewards.function import is_compiled
-from ..rewards.spec import load_spec
 from ..sim.memory import SavedError
 from ..sim.shell import shell_line
 from ..sim.vec_env import RocketLeagueVecEnv
@@ -27,10 +26,12 @@ from .league.environment import LeagueVecEnv, build_league_env
 from .league.league import League
 from .metrics import RolloutMetrics, open_logger
 from .model import build_model
-from .ppo import AuxPPO
+from .opponents.guard import BotFailedError
+from .ppo import AuxPPO, NonFiniteLossError
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
-from .run_dir import RunDirectory
+from .run_dir import RunDirectory, saved_settings
+from .run_reward import changes_notice, fingerprint, keep_reward, kept_reward, original_notice
 from .store_writer import StoreWriter, stored
 from .training_rating import TrainingRating, check_anchors
 
@@ -45,7 +46,8 @@ class TrainResult(NamedTuple):
 
 def versions(config: TrainConfig) -> dict[str, str]:
     """What a checkpoint says of its making."""
-    return needed_versions(config) | {"lucy": version("lucy-skg")}
+    reward = fingerprint(config.environment.reward_spec)
+    return needed_versions(config) | {"lucy": version("lucy-skg"), "reward": reward}
 
 
 def needed_versions(config: TrainConfig) -> dict[str, str]:
@@ -61,6 +63,8 @@ def start_settings(
 ) -> TrainConfig:
     """The config of a new run, or that of the run to resume, with changes.
 
+    A resumed run has the reward that it keeps itself, unless `environment.reward` is changed.
+
     Raises:
         ConfigError: see `load_preset`.
         CheckpointError: nothing to resume from, or nothing whole.
@@ -69,8 +73,27 @@ def start_settings(
         return load_preset(preset, changes)
     newest = checkpoint.newest(run_dir / "checkpoints")
     if newest is None:  # killed before its first checkpoint
-        return change(_saved_config(run_dir), changes)
-    return change(checkpoint.load(newest).config, changes)
+        source, saved = run_dir / "config.json", saved_settings(run_dir)
+        reward = kept_reward(run_dir, None)
+    else:
+        source, loaded = newest, checkpoint.load(newest)
+        saved, wanted = loaded.config, loaded.versions.get("reward")
+        reward = None if wanted is None else kept_reward(run_dir, wanted)
+    if "environment.reward" in changes:
+        reward = None
+    try:
+        return change(saved, changes, reward)
+    except ConfigError:
+        _check_saved(source, saved, reward)
+        raise
+
+
+def _check_saved(source: Path, saved: Mapping[str, Any], reward: Path | None) -> None:
+    """Let an error name the file, where it is in what was saved and not in what is changed."""
+    try:
+        change(saved, {}, reward)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def train(
@@ -117,17 +140,27 @@ def train(
     if not is_compiled():
         console.print("Compiling kernels, on the first start alone: about half a minute …")
     with RunDirectory(run_dir, resume=resume) as run, stop_on_interrupt(seconds) as interruption:
+        chosen = device or torch.device("cpu")
         try:
-            chosen = device or torch.device("cpu")
             env = _build_env(config, run, chosen, workers, ray_address, console)
             try:
                 return _train(config, run, env, chosen, console, interruption, store)
             finally:
                 env.close()
+        except RewardError as error:
+            raise LucyError(_reward_failed(config, run, error)) from error
+        except BotFailedError as error:
+            raise LucyError(f"{error}. Mend it. {_go_on(run)}") from error
         except WorkerError as error:
+            if isinstance(error.failure, RewardError):
+                raise LucyError(_reward_failed(config, run, error.failure)) from error
+            if error.failure is not None:
+                raise error.failure from error
             raise LucyError(str(error)) from error
+        except NonFiniteLossError as error:
+            raise NonFiniteLossError(_not_finite(config, run, error)) from error
         except torch.OutOfMemoryError as error:
-            raise LucyError(_out_of_memory(config, run_dir, device)) from error
+            raise LucyError(_out_of_memory(config, run, chosen)) from error
 
 
 def _build_env(
@@ -167,7 +200,9 @@ def _train(
     model = build_model(config, env, device)
     if run.resume_from is not None:
         notice = restore(model, env, config, run.resume_from)
-        console.print(f"Resuming {run.resume_from} at {model.num_timesteps:,} steps. {notice}")
+        begun = f"Resuming {run.resume_from} at {model.num_timesteps:,} steps. {notice}"
+        console.print(begun, markup=False)
+    _keep_reward(config, run, console)
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
     logger = open_logger(run, model.num_timesteps)
     model.set_logger(logger)
@@ -207,7 +242,7 @@ def _train(
 
     model.after_iteration = log_and_save
     progress = ProgressCallback(console, config.steps, interruption)
-    terms = [term.name for term in load_spec(config.environment.reward).terms]
+    terms = [term.name for term in config.environment.reward_spec.terms]
     with stored(store_writer, interruption):
         try:
             if model.num_timesteps < config.steps:
@@ -224,15 +259,44 @@ def _train(
     return TrainResult(saved, steps, interruption.by_user)
 
 
-def _out_of_memory(config: TrainConfig, run_dir: Path, device: torch.device | None) -> str:
+def _go_on(run: RunDirectory, *setting: str) -> str:
+    """How to go on after an error: with what was saved, if anything was."""
+    changes = ("--set", *setting) if setting else ()
+    if checkpoint.newest(run.checkpoints) is None:
+        again = "No checkpoint was saved yet: give the same command again"
+        return f"{again} with {shell_line(*changes)}" if changes else again
+    command = shell_line("lucy", "train", "--resume", "--run-dir", run.path, *changes)
+    return f"Go on from the newest checkpoint: {command}"
+
+
+def _keep_reward(config: TrainConfig, run: RunDirectory, console: Console) -> None:
+    """Keep the reward with the run; of a resumed one, say that its file has changed since."""
+    folder = keep_reward(run.path, config.environment.reward_spec)
+    if run.resume and (notice := original_notice(config, folder)):
+        console.print(notice, markup=False)
+
+
+def _out_of_memory(config: TrainConfig, run: RunDirectory, device: torch.device) -> str:
     piece = config.learner.piece or config.ppo.batch_size
-    smaller = f"learner.piece={max(piece // 4, 1)}"
-    again = shell_line("lucy", "train", "--resume", "--run-dir", run_dir, "--set", smaller)
+    arenas, n_steps = config.environment.arenas, config.ppo.n_steps
+    fewer = f"learner.piece={piece // 4 or 1}" if piece > 1 else "environment.arenas=FEWER"
     return (
         f"{device} ran out of memory. Lower learner.piece (an update's samples at a time, now "
-        f"{piece}), or else environment.arenas (now {config.environment.arenas}) or ppo.n_steps "
-        f"(now {config.ppo.n_steps}), which the rollout's memory grows with: {again}"
+        f"{piece}), or else environment.arenas (now {arenas}) or ppo.n_steps (now {n_steps}), "
+        f"which the rollout's memory grows with. {_go_on(run, fewer)}"
     )
+
+
+def _not_finite(config: TrainConfig, run: RunDirectory, error: NonFiniteLossError) -> str:
+    if "observations" in error.broken or "rewards" in error.broken:
+        return f"{error} Such an observation or reward is not learnt from: look where it comes from"
+    rate = f"ppo.learning_rate={config.ppo.learning_rate / 2:g}"
+    return f"{error} The learning rate may be too high. {_go_on(run, rate)}"
+
+
+def _reward_failed(config: TrainConfig, run: RunDirectory, error: RewardError) -> str:
+    reward = f"environment.reward={config.environment.reward}"
+    return f"{error}. Mend it. {_go_on(run, reward)}"
 
 
 def _first_past_self(
@@ -305,7 +369,7 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
     Games that do not fit the config, or that it does not hold, start anew.
 
     Returns:
-        Which of the two, for the user.
+        Which of the two, and what else is other than in the checkpoint, for the user.
 
     Raises:
         CheckpointError: it does not fit the config.
@@ -329,15 +393,8 @@ def restore(model: AuxPPO, env: RocketLeagueVecEnv, config: TrainConfig, path: P
     env.seed(int(sequence.generate_state(1)[0]))
     try:
         restore_games(model, config, loaded.games, loaded.config)
+        games = "The games go on."
     except SavedError as error:
-        return f"The games start anew: {error}."
-    return "The games go on."
-
-
-def _saved_config(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / "config.json"
-    if not path.exists():
-        raise ConfigError(
-            f"nothing to resume in {run_dir}: leave --resume out to start a run there"
-        )
-    return json.loads(path.read_text("utf-8"))
+        games = f"The games start anew: {error}."
+    changes = changes_notice(config, versions(config), loaded.config, loaded.versions)
+    return f"{games} {changes}".rstrip()

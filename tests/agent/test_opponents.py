@@ -296,7 +296,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "my_own_bots"
 
 
-@pytest.mark.parametrize("function", ["forward", "Own"])
+@pytest.mark.parametrize("function", ["forward", "Own", "Fixed"])
 def test_a_bot_by_import_path(function: str, module: str) -> None:
     straight_on = first_controls(f"{module}:{function}", seconds=0.5)
     assert straight_on.tolist() == [[1, 0, 0, 0, 0, 0, 1, 0]] * len(straight_on)

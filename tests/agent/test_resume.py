@@ -96,7 +96,7 @@ def test_a_changed_reward_file_starts_the_games_anew(tmp_path: Path) -> None:
     reward.write_text('[[potential]]\ncomponent = "face_ball"\nweight = 1.0\n', "utf-8")
     train(tiny_config(environment__reward=str(reward)), run)
     reward.write_text('[[potential]]\ncomponent = "face_ball"\nweight = 2.0\n', "utf-8")
-    assert "anew: the file of environment.reward" in resume(run)
+    assert "anew: the reward was another" in resume(run, environment__reward=str(reward))
 
 
 def test_a_checkpoint_without_games_still_resumes(
@@ -177,5 +177,5 @@ def test_a_device_without_memory_names_what_to_lower(
     assert str(caught.value) == (
         "cpu ran out of memory. Lower learner.piece (an update's samples at a time, now 32), or "
         "else environment.arenas (now 4) or ppo.n_steps (now 8), which the rollout's memory grows "
-        f"with: lucy train --resume --run-dir {tmp_path / 'run'} --set learner.piece=8"
+        "with. No checkpoint was saved yet: give the same command again with --set learner.piece=8"
     )
