@@ -43,7 +43,8 @@ def find_replays(patterns: Sequence[str], console: Console | None = None) -> lis
         raise ReplayImportError(str(error)) from error
     if console is not None:
         for folder in found.unread:
-            console.print(f"[red]Not searched[/] {escape(folder)}", highlight=False)
+            console.print(Text("Not searched", "red"), end=" ")
+            console.print(folder)
     return found.files
 
 

@@ -201,7 +201,7 @@ def _train(
     if run.resume_from is not None:
         notice = restore(model, env, config, run.resume_from)
         begun = f"Resuming {run.resume_from} at {model.num_timesteps:,} steps. {notice}"
-        console.print(begun, markup=False)
+        console.print(begun)
     _keep_reward(config, run, console)
     checkpoint.write_json_atomically(run.config_file, config.model_dump(mode="json"))
     logger = open_logger(run, model.num_timesteps)
@@ -273,7 +273,7 @@ def _keep_reward(config: TrainConfig, run: RunDirectory, console: Console) -> No
     """Keep the reward with the run; of a resumed one, say that its file has changed since."""
     folder = keep_reward(run.path, config.environment.reward_spec)
     if run.resume and (notice := original_notice(config, folder)):
-        console.print(notice, markup=False)
+        console.print(notice)
 
 
 def _out_of_memory(config: TrainConfig, run: RunDirectory, device: torch.device) -> str:
