@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-HANG = 1800.0  # s: after so long a test does not wait any more, it hangs
+HANG = 900.0  # s: after so long a test does not wait any more, it hangs
 
 
 def wait_until(happened: Callable[[], bool], what: str) -> None:
