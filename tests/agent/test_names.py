@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lucy.agent.opponents import folder_notice, make_bot
-from lucy.agent.store import Store, readers
+from lucy.agent.store import Match, Store, StoreError, readers
 from lucy.agent.tournament import arrange
 from lucy.agent.tournament_report import report, table, verdicts
 from lucy.agent.train import train
@@ -105,3 +105,13 @@ def test_a_match_stores_the_checkpoint_and_not_the_run(
         stored = readers.read_matches(store).iloc[0]
     assert [stored["first"], stored["second"]] == names
     assert json.loads(Path("m.json").read_text("utf-8"))["bots"] == names
+
+
+def test_a_name_that_no_store_can_keep_is_refused(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "m.db")) as store:
+        game = Match(("caf\udce9", "idle"), "1v1", 0, 0, True, 300.0, (0, 0))
+        with pytest.raises(
+            StoreError, match=r"m\.db: expected names that are text, but 'caf.udce9'"
+        ):
+            store.add_matches([game])
+        assert readers.read_matches(store).empty
