@@ -26,8 +26,12 @@ def dashboard(
 
     url = str(runs / "lucy.db") if store is None else store
     check_url(url)
-    console.print(f"The dashboard of {shown_url(url)}: http://{host}:{port} (Ctrl-C ends it)")
+
+    def tell(address: str) -> None:
+        console.print(f"The dashboard of {shown_url(url)} (Ctrl-C ends it):")
+        console.print(address)  # on a line of its own, so that it can be clicked and copied
+
     try:
-        serve(url, runs, host, port)
+        serve(url, runs, host, port, tell)
     except ServeError as error:
         raise LucyError(str(error)) from error

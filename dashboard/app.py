@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
-from flask import redirect
+from flask import make_response, redirect, request
+from werkzeug.wrappers import Response
 
 from . import ids
 from .data.sources import Sources
@@ -17,6 +18,7 @@ from .parts import Page, empty, labelled, shown
 from .security import secure
 
 _PAGES = (runs, reward, shapes, play, matchups)
+_HOME = "/runs"
 TICK_SECONDS = 2.0  # between looks at the store
 _MAX_ADDRESS = 4000  # characters
 
@@ -59,8 +61,8 @@ def create_app(
         module.register(app, sources)
     app.layout = _shell(pages)
     _route(app, pages)
+    _answer(app, [page.path for page in pages])
     secure(app, password, hosts)
-    app.server.add_url_rule("/", "home", lambda: redirect("/runs"))
     return app
 
 
@@ -108,15 +110,42 @@ def _route(app: Dash, pages: Sequence[Page]) -> None:
         Input(ids.URL, "pathname"),
         Input(ids.URL, "search"),
     )
-    def show(path: str | None, search: str | None) -> tuple[Any, list[Component]]:
-        page = by_path.get(path or "")
+    def show(address: str | None, search: str | None) -> tuple[Any, list[Component]]:
+        path = _path(address or "")
+        page = by_path.get(path)
         query = dict(parse_qsl((search or "")[1:_MAX_ADDRESS]))
         content = (
             shown(lambda: page.layout(query))
             if page
-            else empty("There is no such page", "Choose one above.")
+            else empty("There is no such page", f"Nothing is at {path}: choose a page above.")
         )
-        return content, _navigation(pages, path or "")
+        return content, _navigation(pages, path)
+
+
+def _path(address: str) -> str:
+    """The path of the page that an address means."""
+    return address.rstrip("/") or _HOME
+
+
+def _answer(app: Dash, paths: Sequence[str]) -> None:
+    """Lead from `/` to the home page, and say 404 where there is no page.
+
+    Dash has rules for `/` and for every other address, which win over later ones and show the
+    same shell whatever was asked for. So their views are replaced.
+    """
+    views = app.server.view_functions
+    shell = views["/"]
+
+    def answer(path: str = "") -> Response:
+        asked, meant = f"/{path}", _path(f"/{path}")
+        if meant not in paths:
+            return make_response(shell(), 404)
+        if asked != meant:
+            query = request.query_string.decode("utf-8", "replace")
+            return redirect(f"{meant}?{query}" if query else meant)
+        return make_response(shell())
+
+    views["/"] = views["/<path:path>"] = answer
 
 
 def _navigation(pages: Sequence[Page], path: str) -> list[Component]:

@@ -1,8 +1,10 @@
 """Serving the dashboard: on this machine alone unless told otherwise, and never open to others."""
 
+import errno
 import ipaddress
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from waitress.server import create_server
@@ -39,11 +41,31 @@ def is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
-def serve(store: str, folder: Path, host: str, port: int) -> None:
+def address(host: str, port: int) -> str:
+    """What a browser on this machine opens to reach what listens there."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if ip.is_unspecified:  # every address of this machine, and none to open
+        ip = ipaddress.ip_address("127.0.0.1" if ip.version == 4 else "::1")
+    return f"http://[{ip}]:{port}" if ip.version == 6 else f"http://{ip}:{port}"
+
+
+def serve(
+    store: str, folder: Path, host: str, port: int, tell: Callable[[str], None] = lambda url: None
+) -> None:
     """Serve until Ctrl-C; the password is read from the environment.
+
+    Args:
+        store: see `create_app`.
+        folder: see `create_app`.
+        host: name or address to listen on.
+        port: to listen on.
+        tell: called with the address to open, once it can be opened.
 
     Raises:
         ServeError: it would be open to everybody, or the address cannot be listened on.
@@ -63,12 +85,24 @@ def serve(store: str, folder: Path, host: str, port: int) -> None:
             ident="lucy",
         )
     except OSError as error:
+        raise ServeError(_refusal(host, port, error)) from error
+    except ValueError as error:  # what waitress makes of a name that nothing answers to
         raise ServeError(
-            f"{host}:{port} cannot be listened on ({error.strerror or error}): is a dashboard "
-            "open there already? Choose another --port"
+            f"--host {host} is no name or address of this machine: leave it at 127.0.0.1, or "
+            "give 0.0.0.0 for all its addresses"
         ) from error
+    tell(address(host, port))
     threading.Thread(target=_warm_up, daemon=True).start()
     server.run()
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    way_out = {
+        errno.EADDRINUSE: "is a dashboard open there already? Choose another --port",
+        errno.EACCES: "choose a --port of 1024 or more",
+        errno.EADDRNOTAVAIL: "choose a --host that is an address of this machine",
+    }.get(error.errno or 0, "choose another --host or --port")
+    return f"{host}:{port} cannot be listened on ({error.strerror or error}): {way_out}"
 
 
 def _warm_up() -> None:

@@ -28,6 +28,7 @@ from lucy.dashboard.security import LOCAL
 from lucy.sim.replay_import import import_replays
 
 from ..conftest import SHARED
+from ..waiting import HANG
 
 SECONDS = 25.0  # of a match
 TINY = {
@@ -40,6 +41,10 @@ TINY = {
     "network.width": 8,
     "network.feedforward": 8,
 }
+CHROMIUM = os.environ.get("LUCY_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+WAIT = 1000 * HANG  # ms
 REPLAYS = sorted((SHARED / "replays").glob("*-*-*.replay"))  # ordinary games of 2v2
 REPLAY = REPLAYS[0] if REPLAYS else SHARED / "replays" / "none.replay"
 
@@ -129,7 +134,7 @@ class served:  # noqa: N801  # reads as what it is: `with served(world) as url`
 
     def __init__(self, world: World) -> None:
         app = create_app(world.store, world.folder, hosts=LOCAL)
-        self._server = create_server(app.server, host="127.0.0.1", port=_free_port(), threads=8)
+        self._server = create_server(app.server, host="127.0.0.1", port=free_port(), threads=8)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -146,7 +151,37 @@ class served:  # noqa: N801  # reads as what it is: `with served(world) as url`
         self._server.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(
+            executable_path=CHROMIUM,
+            timeout=WAIT,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page whose console must stay free of errors."""
+    context = browser.new_context(
+        viewport={"width": 1366, "height": 860}, color_scheme="light", accept_downloads=True
+    )
+    one = context.new_page()
+    one.set_default_timeout(WAIT)
+    errors: list[str] = []
+    one.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    one.on("pageerror", lambda error: errors.append(str(error)))
+
+    yield one
+    context.close()
+    assert errors == []

@@ -1,12 +1,11 @@
 """Every page in a real Chromium: what is shown, dragged, dropped, exported and linked."""
 
 import json
-import os
 import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from lucy.agent.store import ComponentStatistics, Iteration, Store, readers  # n
 from lucy.agent.store.models import RatingRow, Run, RunIteration  # noqa: E402
 from lucy.dashboard.data.sources import Sources  # noqa: E402
 
-from ..waiting import HANG, wait_until  # noqa: E402
-from .conftest import REPLAYS, World, served  # noqa: E402
+from ..waiting import wait_until  # noqa: E402
+from .conftest import CHROMIUM, REPLAYS, WAIT, World, served  # noqa: E402
 
 DRAWN = {  # each page, and what is true when all of it can be seen
     "/runs": "document.querySelector('#runs-figure .main-svg')",
@@ -29,42 +28,9 @@ DRAWN = {  # each page, and what is true when all of it can be seen
     "/play": "window.lucy?.play?.look()?.cars && document.querySelector('#play-figure .main-svg')",
     "/matchups": "document.querySelector('#matchups-matrix .main-svg')",
 }
-CHROMIUM = os.environ.get("LUCY_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium; install one, or name one with LUCY_CHROMIUM"
 )
-WAIT = 1000 * HANG  # ms
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(
-            executable_path=CHROMIUM,
-            timeout=WAIT,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page whose console must stay free of errors."""
-    context = browser.new_context(
-        viewport={"width": 1366, "height": 860}, color_scheme="light", accept_downloads=True
-    )
-    one = context.new_page()
-    one.set_default_timeout(WAIT)
-    errors: list[str] = []
-    one.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    one.on("pageerror", lambda error: errors.append(str(error)))
-
-    yield one
-    context.close()
-    assert errors == []
 
 
 def open_page(page: Any, url: str) -> None:
@@ -374,7 +340,6 @@ def test_an_empty_place_says_what_to_run(page: Any, tmp_path: Path) -> None:
             ("/reward", "lucy train --preset lucy-cpu"),
             ("/play", "lucy replays import"),
             ("/matchups", "lucy match"),
-            ("/nowhere", "There is no such page"),
         ):
             page.goto(url + path)
             page.wait_for_selector(f"#content >> text={said}")
