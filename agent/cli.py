@@ -278,12 +278,17 @@ def bench_growth(
 @app.command()
 def demo(
     run_dir: Annotated[Path, typer.Option(help="Where it all goes.")] = Path("runs/demo"),
-    minutes: Annotated[float, typer.Option(min=0.05, help="Of training.")] = 3.0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Agent-steps of training, on top of those there. [default: 2 million]"
+        ),
+    ] = None,
 ) -> None:
     """The whole loop in about three minutes: train, play before and after, write a report."""
     from .demo import run_demo
 
-    run_demo(run_dir, minutes * 60, console)
+    run_demo(run_dir, steps, console)
 
 
 def write_json(path: Path | None, data: Any) -> None:

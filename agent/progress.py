@@ -22,6 +22,14 @@ from .messages import text_column
 _SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal
 
 
+def in_words(seconds: float) -> str:
+    """A length of time as one says it."""
+    minutes = round(seconds / 60)
+    if minutes <= 1:
+        return "about a minute" if seconds > 45 else "less than a minute"
+    return f"about {minutes} minutes" if minutes < 90 else f"about {round(minutes / 60)} hours"
+
+
 class Interruption:
     """Whether the user asked to stop, or the time is up."""
 
@@ -122,8 +130,14 @@ class ProgressCallback(BaseCallback):
             touches = self.logger.name_to_value.get("game/touches_per_minute", 0.0)
             self._console.print(
                 f"{self.num_timesteps:,} steps{goal}, {self._rate():,.0f} steps/s, "
-                f"{touches:.1f} touches a minute"
+                f"{touches:.1f} touches a minute{self._left()}"
             )
+
+    def _left(self) -> str:
+        if self._timed:
+            return ""
+        seconds = (self._steps - self.num_timesteps) / max(self._rate(), 1e-9)
+        return f", {in_words(max(seconds, 0.0))} left"
 
     def _rate(self) -> float:
         steps, start = self._start

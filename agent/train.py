@@ -1,6 +1,6 @@
 """`lucy train`: from a config to checkpoints, resumable at any moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from rich.console import Console
-from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from torch import Tensor
 
 from ..rewards.errors import RewardError
@@ -107,6 +107,7 @@ def train(
     store: str | None = None,
     workers: int | None = None,
     ray_address: str | None = None,
+    callbacks: Sequence[BaseCallback] = (),
 ) -> TrainResult:
     """Train until the config's steps are done, the user interrupts, or the time is up.
 
@@ -125,6 +126,7 @@ def train(
         workers: so many rollout workers, in Ray, share the arenas; by default this process and
             its children play all games.
         ray_address: of a running Ray for them; by default one is started for this training.
+        callbacks: called as Stable-Baselines3 does, beside ours.
 
     Raises:
         RunDirectoryError: the directory is not writable, in use, or not to be resumed.
@@ -144,7 +146,7 @@ def train(
         try:
             env = _build_env(config, run, chosen, workers, ray_address, console)
             try:
-                return _train(config, run, env, chosen, console, interruption, store)
+                return _train(config, run, env, chosen, console, interruption, store, callbacks)
             finally:
                 env.close()
         except RewardError as error:
@@ -196,6 +198,7 @@ def _train(
     console: Console,
     interruption: Interruption,
     store: str | None,
+    callbacks: Sequence[BaseCallback],
 ) -> TrainResult:
     model = build_model(config, env, device)
     if run.resume_from is not None:
@@ -248,7 +251,7 @@ def _train(
             if model.num_timesteps < config.steps:
                 model.learn(
                     config.steps - model.num_timesteps,
-                    CallbackList([RolloutMetrics(terms), progress]),
+                    CallbackList([RolloutMetrics(terms), progress, *callbacks]),
                     log_interval=None,  # pyright: ignore[reportArgumentType]  # after the update
                     reset_num_timesteps=False,
                 )
