@@ -1,6 +1,5 @@
 """`lucy demo`: train a fresh agent, play before and after, and show it on one page."""
 
-import shlex
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -74,8 +73,8 @@ def run_demo(run_dir: Path, steps: int | None, console: Console) -> None:
     except KeyboardInterrupt:
         done = _plan(run_dir, None).done
         left = [] if steps is None else ["--steps", str(max(plan.config.steps - done, 1))]
-        _say(console, f"Stopped; {done:,} steps of training are kept.")
-        _say(console, f"Go on with: {_command('demo', '--run-dir', str(run_dir), *left)}")
+        console.print(f"Stopped; {done:,} steps of training are kept.")
+        console.print(f"Go on with: {_command('demo', '--run-dir', str(run_dir), *left)}")
 
 
 class _Plan(NamedTuple):
@@ -151,8 +150,7 @@ def _play_and_train(plan: _Plan, run_dir: Path, console: Console) -> _Played:
 
     def tell(left: float) -> None:
         whole = time.perf_counter() - began + left + finish
-        _say(
-            console,
+        console.print(
             f"The whole demo takes {in_words(whole)} on this machine, with "
             f"{in_words(left + finish)} to go.",
         )
@@ -168,8 +166,7 @@ def _play_and_train(plan: _Plan, run_dir: Path, console: Console) -> _Played:
 def _train(plan: _Plan, run_dir: Path, console: Console, tell: Callable[[float], None]) -> int:
     """Steps at the end."""
     config = plan.config
-    _say(
-        console,
+    console.print(
         f"Training {PRESET} ({config.environment.mode}) for {config.steps - plan.done:,} steps.",
     )
     result = train(
@@ -207,7 +204,7 @@ def _show(config: TrainConfig, run_dir: Path, played: _Played, console: Console)
     rows = table(played.before, played.after, played.steps)
     before, after = touches(played.before), touches(played.after)
     console.print(_console_table(rows))
-    _say(console, verdict(before, after))
+    console.print(verdict(before, after))
     report = run_dir / "report.html"
     metrics = read_metrics(run_dir / "metrics.jsonl")
     components = [term.name for term in load_spec(config.environment.reward).terms]
@@ -227,23 +224,18 @@ def _show(config: TrainConfig, run_dir: Path, played: _Played, console: Console)
             f"{report}: the report cannot be written ({error.strerror or error}); the training is "
             f"kept. Mend that, and go on with {_command('demo', '--run-dir', str(run_dir))}"
         ) from error
-    _say(console, f"The report, for any browser: {report}")
-    _say(console, report.resolve().as_uri())
+    console.print(f"The report, for any browser: {report}")
+    console.print(report.resolve().as_uri())
     where = ("--run-dir", str(run_dir))
     if has_learnt(before, after):
         more = _command("train", "--resume", *where, "--steps", str(5 * played.steps))
     else:
         more = _command("demo", *where)
-    _say(console, f"Go on with: {more}")
+    console.print(f"Go on with: {more}")
 
 
 def _command(*arguments: str) -> str:
-    return shlex.join(["lucy", *arguments])
-
-
-def _say(console: Console, text: str) -> None:
-    """Print a line as it is, so that paths and commands in it can be copied."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    return shell_line("lucy", *arguments)
 
 
 def _untrained(config: TrainConfig) -> Bot:

@@ -10,9 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
-    TaskProgressColumn,
     TimeRemainingColumn,
 )
 from stable_baselines3.common.callbacks import BaseCallback
@@ -20,6 +18,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from .messages import text_column
 
 _SECONDS_BETWEEN_LINES = 30.0  # where the output is no terminal
+_WIDE = 140  # columns: narrower ones have room for steps and time left, not for the phases' shares
 
 
 def in_words(seconds: float) -> str:
@@ -84,16 +83,17 @@ class ProgressCallback(BaseCallback):
         self._console, self._steps, self._interruption = console, steps, interruption
         self._timed = math.isfinite(interruption.seconds)
         self._rollouts = 0
-        self._progress = Progress(
+        columns = [
             text_column("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TaskProgressColumn(),
+            BarColumn(bar_width=None),
+            text_column("{task.completed:,.0f}/{task.total:,.0f}"),
             text_column("{task.fields[rate]}"),
-            text_column("{task.fields[shares]}", style="dim"),
             TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
+        ]
+        if console.width >= _WIDE:
+            columns.append(text_column("{task.fields[shares]}", style="dim"))
+        self._progress = Progress(
+            *columns, console=console, expand=True, disable=not console.is_terminal
         )
         self._last_line = time.perf_counter()
 
@@ -129,8 +129,9 @@ class ProgressCallback(BaseCallback):
             goal = "" if self._timed else f" of {self._steps:,}"
             touches = self.logger.name_to_value.get("game/touches_per_minute", 0.0)
             self._console.print(
-                f"{self.num_timesteps:,} steps{goal}, {self._rate():,.0f} steps/s, "
-                f"{touches:.1f} touches a minute{self._left()}"
+                f"{self.num_timesteps:,}{goal} steps, {self._rate():,.0f} steps/s, "
+                f"{touches:.1f} touches a minute{self._left()}",
+                soft_wrap=True,
             )
 
     def _left(self) -> str:

@@ -20,7 +20,6 @@ from lucy.agent.demo import run_demo
 from lucy.agent.demo_verdict import has_learnt, table, verdict
 from lucy.agent.errors import LucyError
 from lucy.agent.match import MatchResult
-from lucy.agent.progress import in_words
 from lucy.agent.train import train
 
 from .conftest import TINY
@@ -99,24 +98,6 @@ def test_the_table_is_better_where_the_agent_is() -> None:
     assert not any("share" in column for column in before)
     worse, even = table(played(0, (0, 30)), played(0, (1, 1)), 64)
     assert (worse["goal difference per game"], even["goal difference per game"]) == ("-2.5", "0.0")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "less than a minute"),
-        (45, "less than a minute"),
-        (46, "about a minute"),
-        (89, "about a minute"),
-        (91, "about 2 minutes"),
-        (230, "about 4 minutes"),
-        (5300, "about 88 minutes"),
-        (5400, "about 2 hours"),
-        (36_000, "about 10 hours"),
-    ],
-)
-def test_times_are_said_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
 
 
 def test_the_time_left_is_told_once_from_the_second_and_third_iteration(
