@@ -257,10 +257,9 @@ def _play(console: Console, bot: Bot, recorder: "_Recorder | None") -> MatchResu
 
 
 def _console_table(rows: list[Row]) -> Table:
-    title, *figures = rows[0]
-    shown = Table(title, *(str(row[title]) for row in rows))
-    for figure in figures:
-        shown.add_row(figure, *(str(row[figure]) for row in rows))
+    shown = Table(*rows[0])
+    for row in rows:
+        shown.add_row(*map(str, row.values()))
     return shown
 
 

@@ -4,7 +4,7 @@ from .match import MatchResult
 
 _TIMES, _MORE = 3.0, 1.0  # touches a minute must rise by both to be called learning
 
-Row = dict[str, str | float]
+Row = dict[str, str | float]  # as a report has them
 
 
 def has_learnt(before: float, after: float) -> bool:
@@ -27,17 +27,20 @@ def touches(result: MatchResult) -> float:
 
 
 def table(before: MatchResult, after: MatchResult, steps: int) -> list[Row]:
-    """A row of figures untrained, and one after so many steps."""
-    return [_row("untrained", before), _row(f"after {steps:,} steps", after)]
+    """A row a figure: untrained, and after so many steps."""
+    untrained, trained = _figures(before), _figures(after)
+    title = f"{len(after.seconds)} games of 1v1 against random keys"
+    return [
+        {title: name, "untrained": untrained[name], f"after {steps:,} steps": trained[name]}
+        for name in trained
+    ]
 
 
-def _row(name: str, result: MatchResult) -> Row:
-    games = len(result.seconds)
+def _figures(result: MatchResult) -> dict[str, str]:
     scored, conceded = result.goals
     won, drawn, lost = result.results
-    ahead = (scored - conceded) / games
+    ahead = (scored - conceded) / len(result.seconds)
     return {
-        f"{games} games of 1v1 against random keys": name,
         "touches per minute": _shown(touches(result)),
         # Their share would be 100 % of an untrained agent's one goal, and less of fifty
         "goals scored : conceded": f"{scored} : {conceded}",
