@@ -5,13 +5,14 @@ from typing import Any
 import torch
 from numba.core import event
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 from stable_baselines3.common.logger import Logger
 
 from ..rewards.function import is_compiled
 from .config import TrainConfig, change
 from .environment import build_env
 from .match import play
+from .messages import text_column
 from .model import build_model
 from .opponents import Bot
 
@@ -53,7 +54,7 @@ def _train(config: TrainConfig) -> None:
 
 
 def _shown(console: Console) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), text_column("{task.description}"), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 

@@ -82,5 +82,5 @@ class GuardedPartingBot(GuardedBot):
 
 def guarded(bot: Bot, name: str) -> Bot:
     """The bot under this name, with a guard before it."""
-    kind = GuardedPartingBot if isinstance(bot, PartingBot) else GuardedBot
-    return kind(bot, name)
+    parts = callable(getattr(bot, "part", None))  # no PartingBot: it need not have a name yet
+    return GuardedPartingBot(bot, name) if parts else GuardedBot(bot, name)

@@ -151,7 +151,7 @@ def test_paths_in_settings_hold_in_any_folder(folder: Path) -> None:
         ('{"steps": 1', "config.json: cannot be read"),
         ("[1]", "config.json: expected a table of settings, got list"),
         ("\udcff", "config.json: cannot be read"),
-        ('{"steps": 5}', "config.json: environment: "),
+        ('{"steps": 5}', "config.json: environment is missing"),
     ],
 )
 def test_a_damaged_config_is_named(tmp_path: Path, text: str, message: str) -> None:
