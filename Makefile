@@ -4,15 +4,21 @@ BIN := .venv/bin
 # Made last, so that a set-up that was interrupted is not taken for a whole one
 READY := .venv/ready
 PIP := $(BIN)/python -m pip install --constraint constraints.txt
+# Scripts of a virtual environment that was moved call the Python of where it was
+HERE := grep -qsF '$(CURDIR)/.venv' $(BIN)/activate
+STALE := $(shell $(HERE) || echo moved)
+ifneq ($(origin PYTHON),file)
+STALE += $(shell test "$$($(BIN)/python --version 2>&1)" = "$$($(PYTHON) --version 2>&1)" || echo other)
+endif
 
-.PHONY: demo test lint bench lock
+.PHONY: demo test lint bench lock anew
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(if $(strip $(STALE)),anew)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' 2>/dev/null || { \
 	  echo "Lucy needs Python 3.11 or 3.12, and $(PYTHON) is" \
 	    "$$($(PYTHON) --version 2>/dev/null || echo missing). Name one that you have, for instance:" \
 	    "make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
+	@$(HERE) && $(BIN)/python -m pip --version >/dev/null 2>&1 \
 	  && test "$$($(BIN)/python --version)" = "$$($(PYTHON) --version)" \
 	  || $(PYTHON) -m venv --clear .venv
 	$(PIP) setuptools

@@ -41,16 +41,43 @@ def test_a_broken_set_up_is_begun_again_and_a_whole_one_left_alone(project: Path
     assert "up to date" in make(project)[1]
 
 
+def pretend(project: Path) -> None:
+    """As if it were set up, as far as make sees."""
+    folder = project / ".venv" / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "activate").write_text(f"VIRTUAL_ENV='{project}/.venv'\n", "utf-8")
+    (folder / "python").unlink(missing_ok=True)
+    (folder / "python").symlink_to(sys.executable)
+    (project / ".venv" / "ready").touch()
+
+
+def dry_run(project: Path, *variables: str) -> str:
+    command = ["make", "--dry-run", "test", *variables]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    return subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
 def test_other_versions_are_installed(project: Path, name: str) -> None:
     ready = project / ".venv" / "ready"
-    ready.parent.mkdir()
-    ready.touch()
+    pretend(project)
+    assert "pip install" not in dry_run(project)
     later = ready.stat().st_mtime + 10
     os.utime(project / name, (later, later))
-    command = ["make", "--dry-run", "test"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
-    assert "pip install --constraint constraints.txt --no-build-isolation" in done.stdout
+    assert "pip install --constraint constraints.txt --no-build-isolation" in dry_run(project)
+
+
+def test_a_set_up_that_was_moved_or_is_of_another_python_is_made_anew(project: Path) -> None:
+    pretend(project)
+    moved = project.rename(project.with_name("elsewhere"))
+    assert "-m venv --clear .venv" in dry_run(moved)
+    pretend(moved)
+    assert "pip install" not in dry_run(moved)
+    (moved / ".venv" / "bin" / "python").unlink()  # which is asked for its version
+    assert "pip install" in dry_run(moved, f"PYTHON={sys.executable}")
+    assert "pip install" not in dry_run(moved)
 
 
 def test_another_python_is_named_with_the_way_out(project: Path, tmp_path: Path) -> None:
