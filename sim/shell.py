@@ -7,6 +7,8 @@ among its parents. Within cmd's quotes `%NAME%` still stands for a variable: not
 import os
 import re
 import shlex
+import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -21,11 +23,18 @@ def shell_line(*words: str | Path, shell: str | None = None) -> str:
 
     Args:
         words: of the command. A `Path` is written so that it cannot be taken for an option or
-            for the name of a bot.
+            for the name of a bot, and `lucy` as it was called where no `PATH` leads to it.
         shell: "posix", "powershell" or "cmd"; default the one in use.
     """
     quote = _QUOTES[shell or shell_in_use()]
-    return " ".join(quote(_plain(word)) for word in words)
+    return " ".join(quote(_plain(word)) for word in _as_called(words))
+
+
+def _as_called(words: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
+    called = Path(sys.argv[0])
+    if words[:1] == ("lucy",) and called.name == "lucy" and shutil.which("lucy") is None:
+        return called, *words[1:]
+    return words
 
 
 @cache

@@ -100,3 +100,18 @@ def test_the_shell_is_found_among_the_parents(
 @pytest.mark.skipif(os.name != "posix", reason="of Linux and macOS")
 def test_here_it_is_posix() -> None:
     assert shell_line("a b") == "'a b'"
+
+
+def test_lucy_is_named_as_it_was_called_where_the_shell_would_not_find_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", [".venv/bin/lucy", "demo"])
+    assert shell_line("lucy", "demo", shell="posix") == ".venv/bin/lucy demo"
+    assert shell_line("lucy", shell="posix") == ".venv/bin/lucy"
+    assert shell_line("echo", "lucy", shell="posix") == "echo lucy"
+    monkeypatch.setattr("sys.argv", ["/usr/bin/pytest"])
+    assert shell_line("lucy", "demo", shell="posix") == "lucy demo"
+    (tmp_path / "lucy").touch(0o755)
+    monkeypatch.setattr("sys.argv", [".venv/bin/lucy", "demo"])
+    assert shell_line("lucy", "demo", shell="posix") == "lucy demo"
