@@ -133,9 +133,11 @@ class ProgressCallback(BaseCallback):
                 f"{touches:.1f} touches a minute{self._left()}",
                 soft_wrap=True,
             )
+        if self._rollouts == 1:  # which also started processes, and perhaps compiled
+            self._start = (self.num_timesteps, now)
 
     def _left(self) -> str:
-        if self._timed:
+        if self._timed or self._rollouts == 1:
             return ""
         seconds = (self._steps - self.num_timesteps) / max(self._rate(), 1e-9)
         return f", {in_words(max(seconds, 0.0))} left"

@@ -43,10 +43,11 @@ def shown(width: int, *, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> str
     )
     callback.model = model
     callback._on_training_start()
-    callback._on_rollout_start()
-    callback.num_timesteps, now = 1_000_000, 100.0
-    callback._on_step()
-    callback._on_rollout_end()
+    for steps, when in ((500_000, 70.0), (1_000_000, 120.0)):  # the first one also compiled
+        callback._on_rollout_start()
+        callback.num_timesteps, now = steps, when
+        callback._on_step()
+        callback._on_rollout_end()
     callback.close()
     return out.getvalue()
 
@@ -64,7 +65,8 @@ def test_steps_rate_and_time_left_fit_the_terminal(
 
 def test_a_file_gets_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     said = shown(80, terminal=False, monkeypatch=monkeypatch)
-    (line,) = said.splitlines()
+    first, line = said.splitlines()
+    assert first == "500,000 of 2,000,000 steps, 7,143 steps/s, 0.0 touches a minute"
     assert line == (
         "1,000,000 of 2,000,000 steps, 10,000 steps/s, 0.0 touches a minute, about 2 minutes left"
     )
