@@ -6,6 +6,7 @@ from ..sim.engine import TEAM_SIZES
 from ..sim.recording import RecordingError
 from ..sim.replay_states import ReplayStates, ReplayStatesError
 from ..sim.resets import SOURCES, ResetSource, weighted_mix
+from ..sim.shell import shell_line
 from ..sim.training_packs import TrainingPacks
 from .config import ConfigError, EnvironmentConfig
 
@@ -30,7 +31,14 @@ def build_resets(settings: EnvironmentConfig) -> ResetSource:
 
 
 def resets_notice(settings: EnvironmentConfig) -> str | None:
-    """What the user should know of the mix: that its replay states are left out."""
+    """What the user should know of the mix: that replays are left out of it."""
+    if settings.replays is not None and not settings.resets.get("replays"):
+        mix = ", ".join(f"{name}={weight:g}" for name, weight in settings.resets.items() if weight)
+        weighed = shell_line("--set", f"environment.resets={{{mix}, replays=1}}")
+        return (
+            "environment.replays is not used, since environment.resets has no replays: give them a "
+            f"weight, as in {weighed}."
+        )
     if not settings.resets.get("replays") or settings.replays is not None:
         return None
     total = sum(settings.resets.values())

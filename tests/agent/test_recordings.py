@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lucy.agent.config import ConfigError, load_preset
+from lucy.agent.config import ConfigError, load_preset, parse_changes
 from lucy.agent.environment import build_env
 from lucy.agent.match import play
 from lucy.agent.match_recording import MatchRecording, MatchRecordingError
@@ -191,6 +192,15 @@ def test_no_notice_where_there_is_nothing_to_say() -> None:
     assert resets_notice(tiny_config().environment) is None
     with_path = tiny_config(environment__resets={"replays": 1}, environment__replays="x")
     assert resets_notice(with_path.environment) is None
+
+
+def test_replays_that_the_mix_leaves_out_are_told_with_a_mix_that_takes_them() -> None:
+    unused = tiny_config(environment__resets={"kickoff": 3}, environment__replays="x")
+    notice = resets_notice(unused.environment)
+    assert notice is not None and "environment.replays is not used" in notice
+    (setting,) = shlex.split(notice.rpartition(" --set ")[2].rstrip("."))
+    taken = load_preset("lucy-cpu", parse_changes([setting]))
+    assert taken.environment.resets == {"kickoff": 3, "replays": 1}
 
 
 def test_replays_that_cannot_serve_are_an_error(recorded: tuple[Path, np.ndarray]) -> None:
