@@ -194,7 +194,7 @@ def _line(x: pd.Series, y: pd.Series, index: int, name: str) -> dict[str, Any]:
     return {
         "x": x.to_numpy(),
         "y": np.asarray(y, np.float32),
-        "mode": "lines",
+        "mode": "lines" if len(x) > 1 else "markers",  # a line of one point cannot be seen
         "name": plain_text(name),
         "legendgroup": name,
         "line": {"color": colour(index), "width": 1.6, "dash": dash(index)},

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from dash import dcc
 
 from lucy.dashboard.data.sources import Sources
+from lucy.dashboard.figures import curves
 from lucy.dashboard.figures.curves import SECTIONS
 from lucy.dashboard.figures.shares import STATISTIC_NAMES
 from lucy.dashboard.pages import matchups, play, reward, runs
@@ -30,3 +32,9 @@ def test_figures_are_valid(module: Any, query: dict[str, str], sources: Sources)
     assert graphs
     for graph in graphs:
         go.Figure(graph.figure)  # type: ignore[attr-defined]
+
+
+def test_a_run_of_one_iteration_is_seen() -> None:
+    steps = pd.Series([1.0, 2.0])
+    assert curves._line(steps[:1], steps[:1], 0, "one")["mode"] == "markers"
+    assert curves._line(steps, steps, 0, "two")["mode"] == "lines"
