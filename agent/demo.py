@@ -72,7 +72,8 @@ def run_demo(run_dir: Path, steps: int | None, console: Console) -> None:
         _show(plan.config, run_dir, result, console)
     except KeyboardInterrupt:
         done = _plan(run_dir, None).done
-        left = [] if steps is None else ["--steps", str(max(plan.config.steps - done, 1))]
+        rest = plan.config.steps - done
+        left = [] if steps is None or rest <= 0 else ["--steps", str(rest)]
         console.print(f"Stopped; {done:,} steps of training are kept.")
         console.print(f"Go on with: {_command('demo', '--run-dir', str(run_dir), *left)}")
 

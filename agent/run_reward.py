@@ -97,7 +97,7 @@ def changes_notice(
     changed = [
         f"{name} was {before[name]!r} and is {value!r}"
         for name, value in now.items()
-        if name in before and before[name] != value
+        if name != "steps" and name in before and before[name] != value
     ]
     saved = saved_versions.get("reward")
     if saved is not None and saved != versions["reward"]:
