@@ -198,9 +198,9 @@ def test_the_demo_from_training_to_report(
     preset = config.load_preset
     monkeypatch.setattr(demo, "GAMES", 2)
     monkeypatch.setattr(demo, "load_preset", lambda name, changes: preset(name, TINY | changes))
-    status, out, err = lucy(capsys, "demo", "--run-dir", str(tmp_path), "--minutes", "0.05")
+    status, out, err = lucy(capsys, "demo", "--run-dir", str(tmp_path), "--steps", "512")
     assert (status, err) == (0, "")
-    assert "after training" in out
+    assert "after 512 steps" in out
     report = (tmp_path / "report.html").read_text("utf-8")
     assert "touches_per_minute" in report
     assert "offensive_potential" in report

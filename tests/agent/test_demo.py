@@ -20,6 +20,7 @@ from lucy.agent.demo import run_demo
 from lucy.agent.demo_verdict import has_learnt, table, verdict
 from lucy.agent.errors import LucyError
 from lucy.agent.match import MatchResult
+from lucy.agent.messages import LiteralConsole
 from lucy.agent.train import train
 
 from .conftest import TINY
@@ -45,7 +46,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def said_by(run: Path, steps: int | None = None) -> str:
     """What a demo prints."""
     out = io.StringIO()
-    run_demo(run, steps, Console(file=out, width=200))
+    run_demo(run, steps, LiteralConsole(file=out, width=200))
     return out.getvalue()
 
 

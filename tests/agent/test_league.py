@@ -152,7 +152,7 @@ def test_the_league_has_its_share_of_the_arenas() -> None:
     ("changes", "message"),
     [
         ({"league.share": 1.5}, r"league.share: .*less than or equal to 1, got 1.5"),
-        ({"league.past": 0.0}, r"league: .*not all 0, got past 0.0 and bots \{\}"),
+        ({"league.past": 0.0}, r"league.past and .*not all 0, got past 0.0 and bots \{\}"),
         ({"league.bots": {"chaser": -1.0}}, r"got past 1.0 and bots \{'chaser': -1.0\}"),
     ],
 )

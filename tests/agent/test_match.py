@@ -50,16 +50,17 @@ def test_published_bots_play_equal_games_at_any_number_at_once(
 
 def test_a_draw_goes_into_overtime_which_the_first_goal_ends() -> None:
     bots = make_bot("chaser"), make_bot("idle")
-    without = play(*bots, games=4, seconds=2)
-    assert without.seconds.tolist() == [2.0] * 4
-    result = play(*bots, games=4, seconds=2, overtime=60)
-    assert without.results[1] == 4
-    assert 0 < result.results[1] < 4
+    without = play(*bots, games=16, seconds=2)
+    assert without.seconds.tolist() == [2.0] * 16
+    # Whether a kickoff goes straight in depends on how the processor rounds: of sixteen some do
+    result = play(*bots, games=16, seconds=2, overtime=20)
+    assert without.results[1] == 16
+    assert 0 < result.results[1] < 16
     for game, seconds in enumerate(result.seconds.tolist()):
         goals = [goal for goal in result.scored if goal.game == game]
-        assert [goal.seconds for goal in goals] == ([seconds] if seconds < 62 else [])
+        assert [goal.seconds for goal in goals] == ([seconds] if seconds < 22 else [])
         assert all(goal.scorer in (0, None) for goal in goals)
-    again = play(*bots, games=4, seconds=2, overtime=60, at_once=1)
+    again = play(*bots, games=16, seconds=2, overtime=20, at_once=3)
     assert again.scored == result.scored
 
 
