@@ -79,6 +79,7 @@ class SimulationWorkers:
         stage = Stage.allocate(self.car_mask)
         stage_memory = context.RawArray("b", stage.n_bytes)
         self.stage = stage.place(memoryview(stage_memory))
+        sent = pickle.dumps(build)  # read where a failure to read it can be told
         self._shares = split(len(modes), processes)
         self._agents = [slice(*first_agent[[start, stop]].tolist()) for start, stop in self._shares]
         self._connections: list[Connection] = []
@@ -90,7 +91,7 @@ class SimulationWorkers:
             share = _Share(shared, self.layout, own, stage_memory, self.car_mask, start)
             process = context.Process(
                 target=_serve,
-                args=(theirs, build, modes[start:stop], share),
+                args=(theirs, sent, modes[start:stop], share),
                 daemon=True,
             )
             process.start()
@@ -282,11 +283,11 @@ def _stay_awake(connection: Connection) -> None:
         pass
 
 
-def _serve(connection: Connection, build: Build, modes: Sequence[str], share: _Share) -> None:
+def _serve(connection: Connection, build: bytes, modes: Sequence[str], share: _Share) -> None:
     """Answer the parent's calls until it goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     try:
-        simulation = build(modes)
+        simulation = pickle.loads(build)(modes)
         share.give(simulation)
         connection.send((None, None))
         while True:

@@ -114,6 +114,16 @@ def test_a_component_that_fails_in_training_is_named(
     assert "--resume" not in message
 
 
+def test_a_component_that_other_processes_cannot_import_is_named(here: Path) -> None:
+    with (here / "own_failing_components.py").open("a", encoding="utf-8") as file:
+        file.write("import multiprocessing\nassert multiprocessing.parent_process() is None\n")
+    config = tiny_config(environment__reward=reward_of("nan"), environment__processes=2)
+    with pytest.raises(LucyError, match="import 'own_failing_components:nan': Asser") as failed:
+        train(config, here / "run")
+    assert "\n" not in str(failed.value)
+    assert "__main__" not in str(failed.value)
+
+
 @pytest.mark.parametrize(
     ("bot", "message"),
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lucy.rewards.errors import RewardError
 from lucy.rewards.function import RewardFunction
 from lucy.rewards.spec import load_spec
 from lucy.sim.actions import ACTION_TABLES
@@ -95,6 +96,26 @@ def test_a_failure_in_a_process_is_told() -> None:
         workers(2, fail_there)
     with pytest.raises(ValueError, match="no 2 arenas wanted"):
         workers(2, fail_here)
+
+
+class Unreadable:
+    """Builds where it was made, and cannot be read anywhere else."""
+
+    def __call__(self, modes: Sequence[str]) -> Simulation:
+        return build(modes)
+
+    def __reduce__(self):
+        return refuse, ()
+
+
+def refuse() -> None:
+    raise RewardError("the component 'own:f' needs a file")
+
+
+def test_what_cannot_be_read_in_a_process_is_told() -> None:
+    with pytest.raises(WorkerError, match=r"the component 'own:f' needs a file$") as failed:
+        workers(2, Unreadable())
+    assert isinstance(failed.value.failure, RewardError)
 
 
 def test_a_process_that_was_killed_is_told() -> None:
