@@ -28,7 +28,7 @@ from numba.core.dispatcher import Dispatcher
 
 from .errors import RewardError, one_line
 from .fields import CAR, View
-from .modules import Source, import_module, installed_hash, own_sources
+from .modules import Source, import_module, installed_hash, is_taken, own_sources
 
 _LARGEST = float(np.finfo(np.float32).max)  # of what a reward may be
 
@@ -95,8 +95,10 @@ def load_custom(path: str, folder: Path | None = None) -> CustomComponent:
     """Import and compile a custom component, as its file is now.
 
     Args:
-        path: `module:function`; the module is looked for beside the spec, then as every import,
-            then in the current folder.
+        path: `module:function`. The module and those in its import statements are looked for
+            beside the spec, then among what is installed, then in the current folder. What it
+            imports in other ways is looked for among what is installed first, and Python's own
+            modules and Lucy's are never taken from a folder.
         folder: of the spec's file.
 
     Raises:
@@ -108,9 +110,12 @@ def load_custom(path: str, folder: Path | None = None) -> CustomComponent:
         raise CustomError(f"{path!r} is no import path: expected 'module:function'")
     try:
         own = own_sources(module, folder)
+        custom = _load(path, folder, tuple(own.items()))
+        # What it imports in other ways is known now alone, and may have changed since it was read
+        own = own_sources(module, folder, also=custom.sources)
     except OSError as error:
         raise CustomError(f"cannot import {path!r}: {one_line(error)}") from error
-    return _load(path, folder, tuple(own.items()))
+    return custom if own == custom.sources else _load(path, folder, tuple(own.items()))
 
 
 @lru_cache(maxsize=64)
@@ -118,17 +123,20 @@ def _load(path: str, folder: Path | None, own: tuple[tuple[str, Source], ...]) -
     """See `load_custom`; what has these sources is compiled once."""
     module, _, name = path.partition(":")
     try:
-        function = getattr(import_module(module, folder, dict(own)), name)
+        imported, sources = import_module(module, folder, dict(own))
+        function = getattr(imported, name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         lacks = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
         way_out = "; it must stand beside the reward file or be installed" if lacks else ""
+        if is_taken(module):
+            way_out = "; a module of Python or Lucy has this name: give your file another"
         raise CustomError(f"cannot import {path!r}: {one_line(error)}{way_out}") from error
     if not isinstance(function, Dispatcher) and not inspect.isfunction(function):
         raise CustomError(f"{path!r} is {function!r}: expected a function under @numba.njit")
     parameters = _parameters(path, function)
     installed = {} if own else {module: installed_hash(module)}
     run = _compiled(path, function, len(parameters))
-    return CustomComponent(path, parameters, run, dict(own), installed)
+    return CustomComponent(path, parameters, run, sources, installed)
 
 
 def _compiled(path: str, function: Any, n: int) -> Callable[..., int]:

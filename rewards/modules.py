@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 _LOCK = threading.RLock()  # a dashboard's threads read rewards side by side
+_TAKEN = sys.stdlib_module_names | {*sys.builtin_module_names, __name__.partition(".")[0]}
 
 
 class Source(NamedTuple):
@@ -33,13 +34,14 @@ class Source(NamedTuple):
         return Path(self.file).name == "__init__.py"
 
 
-def own_sources(module: str, folder: Path | None) -> dict[str, Source]:
+def own_sources(module: str, folder: Path | None, also: Iterable[str] = ()) -> dict[str, Source]:
     """The sources of a module and of all that it imports, as far as they are the user's own.
 
     Args:
         module: its dotted name.
-        folder: of the reward file, which comes first; the current one comes after all that is
-            installed.
+        folder: of the reward file, which comes first, but for names of Python's own modules and
+            Lucy's; the current one comes after all that is installed.
+        also: modules that it is known to import in another way than by an import statement.
 
     Returns:
         By the modules' names; nothing where the module itself is none of the user's own.
@@ -48,7 +50,7 @@ def own_sources(module: str, folder: Path | None) -> dict[str, Source]:
         OSError: a file cannot be read.
     """
     found: dict[str, Source] = {}
-    waiting = list(_with_packages(module))
+    waiting = [part for name in (module, *also) for part in _with_packages(name)]
     while waiting:
         name = waiting.pop()
         file = None if name in found else _own_file(name, folder)
@@ -65,11 +67,22 @@ def place(name: str, source: Source) -> str:
 
 def installed_hash(module: str) -> str:
     """SHA-256 of an installed module's source, or nothing where it has none."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return "" if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    imported = sys.modules.get(module)
+    try:  # the loader reads from a zip file as well
+        text = imported.__spec__.loader.get_data(imported.__file__)  # pyright: ignore
+    except (AttributeError, TypeError, OSError):
+        return ""
+    return hashlib.sha256(text).hexdigest()
 
 
-def import_module(name: str, folder: Path | None, own: Mapping[str, Source]) -> ModuleType:
+def is_taken(module: str) -> bool:
+    """Whether Python itself or Lucy has modules below this name, so that no user's can."""
+    return module.partition(".")[0] in _TAKEN
+
+
+def import_module(
+    name: str, folder: Path | None, own: Mapping[str, Source]
+) -> tuple[ModuleType, dict[str, Source]]:
     """Import a module.
 
     Args:
@@ -77,38 +90,82 @@ def import_module(name: str, folder: Path | None, own: Mapping[str, Source]) -> 
         folder: of the reward file.
         own: what `own_sources` gave. These modules are run from this text, whatever was imported
             under their names before, and are not left behind.
+
+    Returns:
+        The module, and `own` with what else of the user's it has imported.
     """
-    finder = _Finder(own)
+    if not own:
+        with _LOCK, _also_in(folder):
+            return importlib.import_module(name), {}
+    finder, packages = _Finder(own, folder), _Packages(own)
     with _LOCK, _also_in(folder):
-        before = {other: sys.modules.pop(other) for other in own if other in sys.modules}
+        before = _forget(own)
         sys.meta_path.insert(0, finder)
+        sys.meta_path.append(packages)
         try:
-            return importlib.import_module(name)
+            return importlib.import_module(name), finder.sources
         finally:
             sys.meta_path.remove(finder)
-            for other in own:
-                sys.modules.pop(other, None)
+            sys.meta_path.remove(packages)
+            _forget(finder.sources)
             sys.modules.update(before)
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Imports modules from sources in memory: no bytecode of an earlier text comes between."""
+def _forget(own: Mapping[str, Source]) -> dict[str, ModuleType]:
+    """Take own modules, and packages of theirs without a file, out of those imported."""
+    gone = {
+        name: module
+        for name in {package for name in own for package in _with_packages(name)}
+        if (module := sys.modules.get(name)) is not None
+        and (name in own or getattr(module, "__file__", None) is None)
+    }
+    for name in gone:
+        del sys.modules[name]
+    return gone
 
-    def __init__(self, sources: Mapping[str, Source]) -> None:
-        self._sources = sources
+
+class _Packages(MetaPathFinder):
+    """Stands in for packages without an `__init__.py`, where their folder is not here."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._names = {package for name in sources for package in _with_packages(name)}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        source = self._sources.get(name)
+        return ModuleSpec(name, None, is_package=True) if name in self._names else None
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Imports modules from sources in memory: no bytecode of an earlier text comes between.
+
+    The user's own that are imported in another way than by an import statement join them.
+    """
+
+    def __init__(self, sources: Mapping[str, Source], folder: Path | None) -> None:
+        self.sources = dict(sources)
+        self._folder = folder
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        source = self.sources.get(name) or self._read(name, path)
         if source is None:
             return None
+        self.sources[name] = source
         below = [str(Path(source.file).parent)] if source.is_package else None
         return spec_from_file_location(
             name, source.file, loader=self, submodule_search_locations=below
         )
 
     def exec_module(self, module: ModuleType) -> None:
-        source = self._sources[module.__name__]
+        source = self.sources[module.__name__]
         exec(compile(source.text, source.file, "exec"), module.__dict__)
+
+    def _read(self, name: str, path: Any) -> Source | None:
+        """The source of an own module, if that is what an import would take."""
+        file = _own_file(name, self._folder)
+        found = None if file is None else PathFinder.find_spec(name, path)
+        if file is None or found is None or found.origin is None:
+            return None
+        same = Path(found.origin).resolve() == file.resolve()
+        return Source(str(file), file.read_bytes()) if same else None
 
 
 @contextmanager
@@ -126,6 +183,8 @@ def _also_in(folder: Path | None) -> Iterator[None]:
 
 
 def _own_file(name: str, folder: Path | None) -> Path | None:
+    if is_taken(name):
+        return None
     if folder is not None and (file := _file(name, folder)):
         return file
     file = _file(name, Path.cwd())
@@ -140,8 +199,6 @@ def _file(name: str, folder: Path) -> Path | None:
 
 def _is_installed(top: str, folder: Path) -> bool:
     """Whether an import takes this name from anywhere else than the folder."""
-    if top in sys.builtin_module_names or top in sys.stdlib_module_names:
-        return True
     try:
         found = PathFinder.find_spec(top)
     except (ImportError, ValueError):

@@ -251,7 +251,7 @@ class RewardSpec(BaseModel):
         """
         files = {"reward.toml": text.encode()}
         for custom in self._customs():
-            own = own_sources(custom.name.partition(":")[0], folder)
+            own = own_sources(custom.name.partition(":")[0], folder, also=custom.sources)
             files |= {place(name, source): source.text for name, source in own.items()}
         return files
 

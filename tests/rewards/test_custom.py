@@ -1,17 +1,20 @@
 """Custom components: a user's function as a component, and what is said where it will not do."""
 
+import json
 import pickle
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lucy.rewards import custom
 from lucy.rewards.custom import CustomError, view
 from lucy.rewards.fields import GIVEN, N_FIELDS, View
 from lucy.rewards.function import RewardFunction
-from lucy.rewards.spec import RewardSpecError, load_spec
+from lucy.rewards.spec import RewardSpec, RewardSpecError, load_spec
 from lucy.sim.state import GameStates, select
 
 CODE = """
@@ -273,3 +276,86 @@ def test_a_component_travels_as_source(tmp_path: Path, random_states) -> None:
     reward.reset(states, np.arange(1))
     reward.step(states, slice(0, 1))
     assert (reward.decomposition.value[states.car_mask] == 3).all()
+
+
+def arrived(spec: RewardSpec, folder: Path) -> RewardSpec:
+    """A spec as another process has it, where the folder that it came from is not."""
+    sent = pickle.dumps(spec)
+    folder.rename(folder.with_name("gone"))
+    custom._load.cache_clear()
+    try:
+        return pickle.loads(sent)
+    finally:
+        folder.with_name("gone").rename(folder)
+
+
+def test_a_package_without_init_travels(tmp_path: Path) -> None:
+    folder = tmp_path / "names"
+    (folder / "bare_package" / "inner").mkdir(parents=True)
+    (folder / "bare_package" / "inner" / "parts.py").write_text(
+        "from bare_package.inner import amounts\ndef f(now, before):\n    return amounts.AMOUNT\n"
+    )
+    (folder / "bare_package" / "inner" / "amounts.py").write_text("AMOUNT = 3.0\n")
+    path = folder / "reward.toml"
+    path.write_text(f'{ALONE}"bare_package.inner.parts:f"\n')
+    spec = load_spec(str(path))
+    files = [f"bare_package/inner/{name}.py" for name in ("amounts", "parts")]
+    assert sorted(spec.files) == [*files, "reward.toml"]
+    assert arrived(spec, folder).files == spec.files
+    assert "bare_package" not in sys.modules
+
+
+@pytest.mark.parametrize("helper", ["dynamic_helper", "dynamic_package.helper"])
+def test_what_is_imported_by_a_call_is_kept_and_travels(
+    tmp_path: Path, random_states, helper: str
+) -> None:
+    states = random_states(np.random.default_rng(0), ["1v1"])
+    for name, first in (("one", 1.0), ("two", 5.0)):  # which stay apart
+        folder = tmp_path / name
+        (folder / "dynamic_package").mkdir(parents=True)
+        (folder / "dynamic.py").write_text(
+            f'import importlib\nAMOUNT = importlib.import_module("{helper}").AMOUNT\n'
+            "def f(now, before):\n    return AMOUNT\n"
+        )
+        path, file = folder / "reward.toml", f"{helper.replace('.', '/')}.py"
+        path.write_text(f'{ALONE}"dynamic:f"\n')
+        for amount in (first, first + 1):  # an edit counts
+            (folder / file).write_text(f"AMOUNT = {amount}\n")
+            assert paid(path, states) == amount
+        spec = load_spec(str(path))
+        assert sorted(spec.files) == sorted(["dynamic.py", file, "reward.toml"])
+        assert spec.files_at(path.read_text(), folder) == spec.files
+        assert arrived(spec, folder).files == spec.files
+        assert helper not in sys.modules
+
+
+def test_names_of_python_and_lucy_are_not_the_users(tmp_path: Path, random_states) -> None:
+    clone = tmp_path / "lucy" / "rewards"
+    clone.mkdir(parents=True)
+    (clone / "fields.py").write_text("raise RuntimeError('another Lucy')\n")
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('another module')\n")
+    (tmp_path / "taken_names.py").write_text(
+        "import colorsys\nfrom lucy.rewards.fields import View\n"
+        "def f(now, before):\n    return 2.0\n"
+    )
+    path = tmp_path / "reward.toml"
+    path.write_text(f'{ALONE}"taken_names:f"\n')
+    assert paid(path, random_states(np.random.default_rng(0), ["1v1"])) == 2
+    assert sorted(load_spec(str(path)).files) == ["reward.toml", "taken_names.py"]
+    path.write_text(f'{ALONE}"colorsys:f"\n')
+    with pytest.raises(RewardSpecError, match="has this name: give your file another"):
+        load_spec(str(path))
+
+
+def test_a_component_in_a_zip_file_will_do(
+    tmp_path: Path, random_states, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "components.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("zipped_module.py", "def f(now, before):\n    return 4.0\n")
+    monkeypatch.syspath_prepend(str(archive))
+    path = tmp_path / "reward.toml"
+    path.write_text(f'{ALONE}"zipped_module:f"\n')
+    assert paid(path, random_states(np.random.default_rng(0), ["1v1"])) == 4
+    installed = json.loads(load_spec(str(path)).files["installed.json"])
+    assert len(installed["zipped_module"]) == 64
