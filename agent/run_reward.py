@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..rewards.spec import RewardSpec, RewardSpecError, read_text
+from ..rewards.spec import RewardSpec, RewardSpecError, load_spec, read_text
+from ..sim.shell import shell_line
 from .checkpoint import write_durably
-from .config import TrainConfig
+from .config import ConfigError, TrainConfig
 
 _FILE = "reward.toml"
 
@@ -57,11 +58,50 @@ def kept_reward(run: Path, wanted: str | None) -> Path | None:
     Returns:
         None where there is none, as in runs of an older Lucy.
     """
-    folders = [file.parent for file in (run / "reward").glob(f"*/{_FILE}")]
+    folders = [file.parent for file in (run / "reward").glob(f"[!.]*/{_FILE}")]
     if wanted is not None:
         folders = [folder for folder in folders if folder.name == wanted]
     newest = max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
     return None if newest is None else newest / _FILE
+
+
+def check_kept(reward: Path, original: object) -> None:
+    """See that a run can go on with its own copy of the reward.
+
+    Args:
+        reward: file of the copy.
+        original: the reward that it was made of, as the run's config names it.
+
+    Raises:
+        ConfigError: it cannot, as where a module reads a file that lies beside the original.
+    """
+    try:
+        load_spec(str(reward))
+    except RewardSpecError as error:
+        raise ConfigError(
+            f"the run's own copy of its reward cannot be used: {error}. To go on with the "
+            f"original, add {_taking(original)}"
+        ) from error
+
+
+def alone_notice(spec: RewardSpec, folder: Path, original: str) -> str | None:
+    """What the user should know of a run that begins: that its own copy will not do.
+
+    Args:
+        spec: of the reward.
+        folder: where the copy is.
+        original: what the copy was made of.
+    """
+    if error := spec.import_error(folder):
+        return (
+            f"The run's own copy of its reward, {folder}, cannot be used alone: {error}. "
+            f"To resume it will take {_taking(original)}."
+        )
+    return None
+
+
+def _taking(reward: object) -> str:
+    return shell_line("--set", f"environment.reward={reward}")
 
 
 def original_notice(config: TrainConfig, folder: Path) -> str | None:
@@ -82,7 +122,7 @@ def original_notice(config: TrainConfig, folder: Path) -> str | None:
     what = ", ".join(name if file == _FILE else file for file in changed)
     return (
         f"Changed since the run began: {what}. It goes on with its own copy, {folder}; "
-        f"--set environment.reward={name} takes the changed one."
+        f"{_taking(name)} takes the changed one."
     )
 
 

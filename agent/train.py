@@ -31,7 +31,15 @@ from .ppo import AuxPPO, NonFiniteLossError
 from .progress import Interruption, ProgressCallback, stop_on_interrupt
 from .reset_mix import resets_notice
 from .run_dir import RunDirectory, saved_settings
-from .run_reward import changes_notice, fingerprint, keep_reward, kept_reward, original_notice
+from .run_reward import (
+    alone_notice,
+    changes_notice,
+    check_kept,
+    fingerprint,
+    keep_reward,
+    kept_reward,
+    original_notice,
+)
 from .store_writer import StoreWriter, stored
 from .training_rating import TrainingRating, check_anchors
 
@@ -84,6 +92,9 @@ def start_settings(
     try:
         return change(saved, changes, reward)
     except ConfigError:
+        environment = saved.get("environment")
+        if reward is not None and isinstance(environment, Mapping):
+            check_kept(reward, environment.get("reward"))
         _check_saved(source, saved, reward)
         raise
 
@@ -273,9 +284,11 @@ def _go_on(run: RunDirectory, *setting: str) -> str:
 
 
 def _keep_reward(config: TrainConfig, run: RunDirectory, console: Console) -> None:
-    """Keep the reward with the run; of a resumed one, say that its file has changed since."""
-    folder = keep_reward(run.path, config.environment.reward_spec)
-    if run.resume and (notice := original_notice(config, folder)):
+    """Keep the reward with the run, and say what the user should know of its file and the copy."""
+    reward, spec = config.environment.reward, config.environment.reward_spec
+    folder = keep_reward(run.path, spec)
+    notice = original_notice(config, folder) if run.resume else alone_notice(spec, folder, reward)
+    if notice:
         console.print(notice)
 
 

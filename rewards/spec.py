@@ -21,8 +21,8 @@ from pydantic import (
 )
 
 from .custom import CustomComponent, CustomError, is_custom, load_custom
-from .errors import RewardError
-from .modules import own_sources, place
+from .errors import RewardError, one_line
+from .modules import import_module, own_sources, place
 from .registry import COMPONENTS
 from .toml_lines import line_of
 
@@ -254,6 +254,20 @@ class RewardSpec(BaseModel):
             own = own_sources(custom.name.partition(":")[0], folder, also=custom.sources)
             files |= {place(name, source): source.text for name, source in own.items()}
         return files
+
+    def import_error(self, folder: Path) -> str | None:
+        """Why the modules of its components cannot be imported from a copy, if so.
+
+        Args:
+            folder: holds `files`.
+        """
+        for custom in self._customs():
+            module = custom.name.partition(":")[0]
+            try:
+                import_module(module, folder, own_sources(module, folder, also=custom.sources))
+            except (Exception, SystemExit) as error:  # whatever the user's module raises
+                return f"{custom.name!r} raised {one_line(error)}"
+        return None
 
     def _customs(self) -> Iterator[CustomComponent]:
         waiting = self.terms

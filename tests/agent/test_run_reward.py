@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lucy.agent.config import ConfigError, load_preset
 from lucy.agent.run_reward import fingerprint, kept_reward
 from lucy.agent.train import start_settings, train
 from lucy.rewards.spec import read_text
+from lucy.sim.shell import shell_line
 
 from .conftest import TINY
 
@@ -91,6 +93,47 @@ def test_a_reward_that_is_named_anew_is_taken(folder: Path) -> None:
     shutil.rmtree(newest)
     before = start_settings(folder / "run", "", {}, resume=True).environment.reward_spec
     assert before.files["kept_helper.py"] == b"AMOUNT = 1.0\n"
+
+
+READS = """
+from pathlib import Path
+
+AMOUNT = float((Path(__file__).parent / "amount.txt").read_text())
+"""
+
+
+def test_a_copy_that_cannot_be_used_alone_is_told(folder: Path) -> None:
+    (folder / "kept_helper.py").write_text(READS, "utf-8")
+    (folder / "amount.txt").write_text("2", "utf-8")
+    original = (folder / "own.toml").rename(folder / "my own.toml")
+    way_out = shell_line("--set", f"environment.reward={original}")
+    said = io.StringIO()
+    settings = TINY | {"steps": 64, "environment.reward": original.name}
+    config = start_settings(folder / "run", "lucy-cpu", settings, resume=False)
+    train(config, folder / "run", console=Console(file=said, width=1000))
+    assert f"No such file or directory: '{folder / 'run' / 'reward'}" in said.getvalue()
+    assert f"To resume it will take {way_out}." in said.getvalue()
+    with pytest.raises(ConfigError) as refused:
+        start_settings(folder / "run", "", {"ppo.gamma": 0.9}, resume=True)
+    assert str(refused.value).endswith(f"To go on with the original, add {way_out}")
+    assert "\n" not in str(refused.value)
+    assert "the reward is another" not in go_on(folder / "run", environment__reward=str(original))
+
+
+def test_the_file_to_take_is_quoted_for_the_shell(folder: Path) -> None:
+    original = (folder / "own.toml").rename(folder / "my own.toml")
+    begin(folder / "run", environment__reward=original.name)
+    (folder / "kept_helper.py").write_text("AMOUNT = 2.0\n", "utf-8")
+    way_out = shell_line("--set", f"environment.reward={original}")
+    assert f"{way_out} takes the changed one." in go_on(folder / "run")
+
+
+def test_a_copy_that_was_begun_is_none(tmp_path: Path) -> None:
+    for name in (".tmp-0123", "0123"):
+        (tmp_path / "reward" / name).mkdir(parents=True)
+        (tmp_path / "reward" / name / "reward.toml").write_text(REWARD, "utf-8")
+        os.utime(tmp_path / "reward" / name, (0, 0 if name == "0123" else 9))
+    assert kept_reward(tmp_path, None) == tmp_path / "reward" / "0123" / "reward.toml"
 
 
 def test_a_preset_is_kept_as_well(folder: Path) -> None:
