@@ -215,6 +215,10 @@ def load_recording(path: Path) -> Recording:
         RecordingError: no such file, or it is no valid recording.
     """
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+            raise RecordingError(
+                f"{path}: cannot be read, for it is a folder, a pipe or a device; name a file"
+            )
         with zipfile.ZipFile(path) as archive:
             recording = _read(path, archive)
     except RecordingError:

@@ -73,16 +73,19 @@ def read_replay(path: Path, progress: Callable[[], None] = lambda: None) -> Reco
 
 def _check_file(path: Path) -> None:
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for somebody to write
+            raise ReplayError("is no file but a folder, a pipe or a device")
         with path.open("rb") as file:
             start = file.read(1024)
     except OSError as error:
         raise ReplayError(f"cannot be read ({error.strerror or error})") from error
     if _SIGNATURE not in start:
         raise ReplayError("is no Rocket League replay")
-    if size > MAX_REPLAY_BYTES:
+    if status.st_size > MAX_REPLAY_BYTES:
         raise ReplayError(
-            f"has {size:,} bytes, and a replay is expected to have {MAX_REPLAY_BYTES:,} at most"
+            f"has {status.st_size:,} bytes, and a replay is expected to have "
+            f"{MAX_REPLAY_BYTES:,} at most"
         )
 
 

@@ -40,4 +40,5 @@ class Specs:
     def _files(self) -> dict[str, Path]:
         if not self._folder.is_dir():
             return {}
-        return {file.name: file for file in sorted(self._folder.glob("*.toml"))}
+        files = sorted(self._folder.glob("*.toml"))
+        return {file.name: file for file in files if file.is_file()}  # a pipe is waited for

@@ -1,6 +1,7 @@
 """What the pages show is what the store and the recordings say."""
 
 import json
+import os
 import shutil
 import sqlite3
 import struct
@@ -21,6 +22,7 @@ from lucy.dashboard.data.recordings import pack
 from lucy.dashboard.data.runs import find_warnings, parse_runs, status
 from lucy.dashboard.data.shapes import ShapeRequest, knobs, shape, to_toml, turned
 from lucy.dashboard.data.sources import Sources
+from lucy.dashboard.data.specs import DEFAULT, Specs
 from lucy.dashboard.figures.timeline import binned
 from lucy.rewards.spec import load_spec, presets
 from lucy.rewards.surface import Scene, surface
@@ -271,3 +273,10 @@ def test_things_that_went_away_are_named(own_world: World) -> None:
     (half,) = [source.key for source in fresh.sources() if source.label == "half.npz"]
     with pytest.raises(DataError, match="cannot be read"):
         fresh.game(half, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_no_reward(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "mine.toml").write_text(to_toml(load_spec(DEFAULT)))
+    assert Specs(tmp_path).names()[len(presets()) :] == ["mine.toml"]

@@ -316,6 +316,18 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
             load_recording(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_refused_unopened(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    os.mkfifo(path)
+    opened = os.open(path, os.O_RDWR)  # so that a reader that opens it fails rather than waits
+    try:
+        with pytest.raises(RecordingError, match=r"a.npz: cannot be read, for it is a folder, a"):
+            load_recording(path)
+    finally:
+        os.close(opened)
+
+
 def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.npz").mkdir()

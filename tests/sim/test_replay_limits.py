@@ -149,6 +149,21 @@ def test_nothing_that_a_reader_started_outlives_it(
     pytest.fail("the child is still there")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_only_files_are_opened(tmp_path: Path) -> None:
+    pipe, folder = tmp_path / "x.replay", tmp_path / "y.replay"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    opened = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # nobody is to wait if it is opened
+    os.write(opened, bytes(1024))
+    try:
+        for path in (pipe, folder):
+            with pytest.raises(ReplayError, match="is no file but a folder, a pipe or a device"):
+                replays.read_replay(path)
+    finally:
+        os.close(opened)
+
+
 def _runs(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
