@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import subtr_actor
 
 from .constants import BLUE, ORANGE
+from .names import storable
 
 _TEAMS = {"Archetypes.Teams.Team0": BLUE, "Archetypes.Teams.Team1": ORANGE}
 _RULE_CLASSES = ("TAGame.GameEvent", "TAGame.GRI", "ProjectX.GRI", "Engine.WorldInfo")
@@ -337,11 +338,12 @@ def _side(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value[:256] if isinstance(value, str) and value else None
+    return storable(value)[:256] if isinstance(value, str) and value else None
 
 
 def online_id(value: Any) -> str | None:
     """A platform's number for a player; "0" stands for none."""
     while isinstance(value, dict) and value:
         value = value.get("online_id") or _value(value)
-    return str(value) if isinstance(value, str | int) and str(value) not in ("", "0") else None
+    known = isinstance(value, str | int) and str(value) not in ("", "0")
+    return storable(str(value)) if known else None

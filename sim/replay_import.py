@@ -233,6 +233,9 @@ def _read_one(replay: Path, target: Path, account: Any) -> tuple[bool, str]:
         save_recording(target, recording)
     except (ReplayError, RecordingError) as error:
         return False, str(error)
+    except Exception as error:  # whatever it is, it is about this file alone
+        said = " ".join(str(error).split())
+        return False, f"cannot be imported ({type(error).__name__}: {said})"
     game = recording.metadata.games[-1]  # the one that the header is of
     score = f"{game.score[0]}:{game.score[1]}"
     played = f"{game.blue} {score} {game.orange}, {len(recording.states.score):,} steps"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .constants import BLUE, ORANGE, TICKS_PER_SECOND
+from .names import storable
 from .recording import MAX_CARS
 from .replay_account import GOAL_FRAMES
 from .replay_frames import NOBODY, UNKNOWN
@@ -117,8 +118,7 @@ def _entries(replay: Any) -> list[dict[str, Any]]:
 
 
 def _player(entry: dict[str, Any], people: Iterable[Person]) -> dict[str, Any]:
-    name, account, orange = (entry.get(key) for key in ("name", "online_id", "is_orange"))
-    account = online_id(account)
+    name, account, orange = _name(entry), online_id(entry.get("online_id")), entry.get("is_orange")
     team = None if orange is None else (ORANGE if orange else BLUE)
     for person in people:
         if person.online_id == account if account else person.name == name:
@@ -126,10 +126,15 @@ def _player(entry: dict[str, Any], people: Iterable[Person]) -> dict[str, Any]:
             team = person.team if team is None else team
     return {
         "id": entry["unique_id"],
-        "name": str(name)[:256] if name else NAMELESS,
+        "name": name or NAMELESS,
         "team": team,
         "online_id": account,
     }
+
+
+def _name(entry: dict[str, Any]) -> str | None:
+    name = entry.get("name")
+    return storable(str(name))[:256] if name else None
 
 
 def _kickoff_half(replay: Any, uid: int) -> int | None:
@@ -226,7 +231,7 @@ def _left_out(
         else:
             reason = "gone before the play"
         left_out.setdefault(reason, []).append(_player(entry, ())["name"])
-    known = {online_id(entry.get("online_id")) or entry.get("name") for entry in entries}
+    known = {online_id(entry.get("online_id")) or _name(entry) for entry in entries}
     for person in header.people:
         if person.drove and (person.online_id or person.name) not in known:
             left_out.setdefault("not in the parser's data", []).append(person.name or NAMELESS)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .constants import BLUE, ORANGE, TICK_SKIP, TICKS_PER_SECOND
+from .names import storable
 from .recording import RecordedGame, Recording, RecordingMetadata
 from .replay_account import absences, compare, gaps, restarts
 from .replay_field import check_play
@@ -242,7 +243,7 @@ def _metadata(
             for states, end in zip(games, ends, strict=True)
         ],
         details={
-            "file": name[:256],
+            "file": storable(name)[:256],
             "id": _told(game.get("id"), 64),
             "title": _told(game.get("replay_name"), 256),
             "date": _told(game.get("date"), 64),
@@ -252,10 +253,10 @@ def _metadata(
                 "score": list(header.score),
                 "players": [player._asdict() for player in header.players],
             },
-            "notes": notes,
+            "notes": [storable(note) for note in notes],
         },
     )
 
 
 def _told(value: Any, length: int) -> str | None:
-    return None if value is None else str(value)[:length]
+    return None if value is None else storable(str(value))[:length]

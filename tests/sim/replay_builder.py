@@ -151,7 +151,7 @@ class Replay:
             scores=tuple(scores if self.scores is None else self.scores),
         )
 
-    def convert(self, folder: Path) -> Recording:
+    def convert(self, folder: Path, title: str | None = None) -> Recording:
         """Through the real converter; what comes out can be saved."""
         for name, table in self.tables.items():
             table.to_parquet(folder / (f"{name}.parquet" if "_" in name else f"__{name}.parquet"))
@@ -166,13 +166,13 @@ class Replay:
             for driver in self.drivers
         ]
         metadata = {
-            "game": {"id": None, "replay_name": None, "goals": [{"is_orange": None}]},
+            "game": {"id": None, "replay_name": title, "goals": [{"is_orange": None}]},
             "players": [*players, *self.watchers],
         }
         analyzer = {"gameplay_periods": self.periods, "hits": [{"player_unique_id": None}]}
         (folder / "metadata.json").write_text(json.dumps(metadata))
         (folder / "analyzer.json").write_text(json.dumps(analyzer))
-        recording = _convert(folder, "a.replay", self.header(), [], lambda: None)
+        recording = _convert(folder, title or "a.replay", self.header(), [], lambda: None)
         save_recording(folder / "a.npz", recording)
         return recording
 

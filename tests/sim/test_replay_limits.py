@@ -149,6 +149,15 @@ def test_nothing_that_a_reader_started_outlives_it(
     pytest.fail("the child is still there")
 
 
+def test_what_nobody_foresaw_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("one\nthing")
+
+    monkeypatch.setattr(replay_import, "read_replay", fail)
+    read, reason = replay_import._read_one(Path("a.replay"), tmp_path / "a.npz", [0.0, 0.0])
+    assert (read, reason) == (False, "cannot be imported (RuntimeError: one thing)")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_only_files_are_opened(tmp_path: Path) -> None:
     pipe, folder = tmp_path / "x.replay", tmp_path / "y.replay"

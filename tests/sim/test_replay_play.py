@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lucy.sim import replay_periods, replay_tables
+from lucy.sim.recording import load_recording
 from lucy.sim.replay_header import Demolition, Person
 from lucy.sim.replays import ReplayError
 
@@ -385,3 +386,21 @@ def test_progress_is_told_of_every_frame(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("lucy.sim.replays.convert_period", counted)
     Replay().convert(tmp_path)
     assert len(seen) == 2 * FRAMES
+
+
+def test_names_that_are_no_text_are_kept_as_escapes(tmp_path: Path) -> None:
+    """As of files on Linux, or what the game cuts an emoji's half of."""
+    odd, shown = "caf\udce9 \ud83d", r"caf\udce9 \ud83d"
+    replay = Replay(
+        [replace(BLUE, name=odd, online_id=None), ORANGE],
+        watchers=[watcher(1, odd)],
+        table=[{"Name": odd, "Team": 0}, {"Name": "Ben", "OnlineID": "2"}],
+    )
+    replay.people = [replay.drivers[0].person._replace(name=shown), ORANGE.person]
+    recording = replay.convert(tmp_path, odd)
+    assert load_recording(tmp_path / "a.npz").metadata == recording.metadata
+    assert recording.metadata.games[0].players == [shown, "Ben"]
+    assert recording.metadata.details["file"] == shown
+    assert recording.metadata.details["title"] == shown
+    assert recording.metadata.details["header"]["players"][0]["name"] == shown
+    assert notes(recording) == [f"{shown} left out: no car in the play"]
