@@ -4,6 +4,7 @@ A recording is an `.npz` archive with an array `state/<field>` for every field o
 T steps each, and `metadata`, the UTF-8 bytes of a JSON document. Nothing in it is a pickle.
 """
 
+import contextlib
 import os
 import re
 import struct
@@ -202,6 +203,12 @@ def save_recording(path: Path, recording: Recording) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def discard_unfinished(path: Path, pid: int) -> None:
+    """Remove what a process has left that was killed while it saved this recording."""
+    with contextlib.suppress(OSError):
+        _temporary(path, pid).unlink(missing_ok=True)
+
+
 def load_recording(path: Path) -> Recording:
     """Read a recording and check it whole: what it claims before memory is taken, then values.
 
@@ -252,8 +259,8 @@ _HEADER = re.compile(
 )
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+def _temporary(path: Path, pid: int | None = None) -> Path:
+    return path.with_name(f"{_TEMPORARY}{pid or os.getpid()}-{path.name}")
 
 
 def _write(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:

@@ -17,7 +17,14 @@ from typing import Any, NamedTuple
 import psutil
 
 from .processors import usable_processors
-from .recording import SUFFIX, Recording, RecordingError, load_recording, save_recording
+from .recording import (
+    SUFFIX,
+    Recording,
+    RecordingError,
+    discard_unfinished,
+    load_recording,
+    save_recording,
+)
 from .replay_header import ReplayError
 from .replay_limits import (
     HANG_SECONDS,
@@ -192,6 +199,8 @@ class _Reader:
         if self._process is not None:
             end_with_children(self._process.pid)
             self._process.join()
+            if self._job is not None:
+                discard_unfinished(self._job[1], self._process.pid)
             self.connection.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._process = None

@@ -77,6 +77,17 @@ def get_on(connection, scratch, account):
             account[1] += 1
         connection.send_bytes(json.dumps([True, "slow"]).encode())
 
+def save_for_long(connection, scratch, account):
+    from pathlib import Path
+    from lucy.sim.recording import _temporary
+
+    replay, target = json.loads(connection.recv_bytes())
+    _temporary(Path(target)).write_bytes(b"half")
+    open(target + ".begun", "w").close()
+    account[0] = time.process_time()
+    while True:
+        pass
+
 def leave_a_child(connection, scratch, account):
     replay, target = json.loads(connection.recv_bytes())
     child = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"])
@@ -147,6 +158,17 @@ def test_nothing_that_a_reader_started_outlives_it(
             return
         time.sleep(0.05)
     pytest.fail("the child is still there")
+
+
+def test_a_reader_that_is_ended_while_it_saves_leaves_nothing(
+    odd_readers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_import, "_read_all", odd_readers.save_for_long)
+    out = tmp_path / "out"
+    out.mkdir()
+    (result,) = import_replays(FILES[:1], out, workers=1)
+    assert result.recording is None
+    assert [file.name for file in out.iterdir()] == ["a.npz.begun"]
 
 
 def test_what_nobody_foresaw_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
