@@ -46,6 +46,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def one_line(text: str) -> str:
+    """A text with names in it as one line: their line feeds are written as escapes, too."""
+    return visible(text).replace("\n", r"\n")
+
+
 def text_column(field: str, **options: Any) -> TextColumn:
     """A column of a progress bar that shows a field such as `{task.description}` as it is."""
     return TextColumn(field, markup=False, **options)

@@ -17,7 +17,7 @@ from ..sim.file_search import FileSearchError, find_files
 from ..sim.recording import RecordingError, check_target
 from ..sim.replay_import import REPLAY_SUFFIX, import_replays
 from .errors import LucyError
-from .messages import text_column
+from .messages import one_line, text_column
 
 
 class ReplayImportError(LucyError):
@@ -44,7 +44,7 @@ def find_replays(patterns: Sequence[str], console: Console | None = None) -> lis
     if console is not None:
         for folder in found.unread:
             console.print(Text("Not searched", "red"), end=" ")
-            console.print(folder)
+            console.print(one_line(folder))
     return found.files
 
 
@@ -83,10 +83,10 @@ def run_import(replays: Sequence[Path], directory: Path, console: Console) -> in
                 imported += result.recording is not None
                 if result.recording is None:
                     progress.console.print(Text("Skipped", "red"), end=" ")
-                progress.console.print(f"{result.replay}: {result.summary}")
+                progress.console.print(one_line(f"{result.replay}: {result.summary}"))
                 progress.advance(task)
         except KeyboardInterrupt:
-            progress.console.print(f"Stopped; {imported} recordings are in {directory}.")
+            progress.console.print(one_line(f"Stopped; {imported} recordings are in {directory}."))
             raise
     if not imported:
         raise ReplayImportError(

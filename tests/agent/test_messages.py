@@ -13,7 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lucy.agent import messages
-from lucy.agent.messages import LiteralConsole, prepare_streams, text_column, transient_bar, visible
+from lucy.agent.messages import (
+    LiteralConsole,
+    one_line,
+    prepare_streams,
+    text_column,
+    transient_bar,
+    visible,
+)
 from lucy.agent.run_dir import RunDirectory, RunDirectoryError
 
 from .test_cli import SETTINGS, lucy
@@ -72,6 +79,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     assert r"\x1b[2Jcleared" in out.getvalue()
     assert "\x1b" not in out.getvalue()
     assert visible("two\nlines") == "two\nlines"
+    assert one_line("two\nlines\x1b") == r"two\nlines\x1b"
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])

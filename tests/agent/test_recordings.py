@@ -118,6 +118,17 @@ def test_files_folders_and_patterns_are_found(tmp_path: Path) -> None:
             find_replays([str(tmp_path / nothing)])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no name has a line feed there")
+def test_a_file_takes_one_line(tmp_path: Path) -> None:
+    bad = tmp_path / "two\nlines.replay"
+    bad.write_bytes(b"no replay")
+    out = io.StringIO()
+    with pytest.raises(ReplayImportError, match="no file could be imported"):
+        run_import([bad], tmp_path / "out", LiteralConsole(out))
+    shown = rf"{tmp_path}/two\nlines.replay"
+    assert out.getvalue().strip() == f"Skipped {shown}: is no Rocket League replay"
+
+
 def test_folders_that_cannot_be_searched_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
