@@ -158,6 +158,7 @@ def test_goals_end_episodes_that_kickoffs_begin(
             ["2024/may/a.npz", "2025/may/a.npz", "b.npz"],
         ),
         (["x/../a.replay", "x/a.replay"], ["a.npz", "x/a.npz"]),
+        (["a.replay", "A.replay"], ["a.npz", "A-2.npz"]),
         (["a.replay", "a.REPLAY", "a-2.replay"], ["a.npz", "a-3.npz", "a-2.npz"]),
     ],
 )

@@ -32,6 +32,8 @@ NASTY = [
     "chaser",
     "nexto:beta=0.5",
     "../-up/x",
+    "a:b/c",
+    "-a/b",
 ]
 
 
@@ -41,6 +43,7 @@ def test_a_path_comes_through_and_reads_as_nothing_else(name: str) -> None:
     assert words[:2] == ["lucy", "match"]
     assert Path(words[2]) == Path(name)
     assert "/" in words[2]  # so it is no bot's name
+    assert ":" not in words[2].partition("/")[0]  # nor one of a bot with settings
     assert not words[2].startswith("-")  # and no option
     assert words[3:] == ["chaser"]
 
