@@ -32,7 +32,8 @@ def shell_line(*words: str | Path, shell: str | None = None) -> str:
 
 def _as_called(words: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
     called = Path(sys.argv[0])
-    if words[:1] == ("lucy",) and called.name == "lucy" and shutil.which("lucy") is None:
+    by_path = called.name == "lucy" and len(called.parts) > 1
+    if words[:1] == ("lucy",) and by_path and shutil.which("lucy") is None:
         return called, *words[1:]
     return words
 
