@@ -39,10 +39,10 @@ def ablate(
     from .ablation import Ablation, announce, compare, train_all
     from .config import parse_changes
     from .device import parse_device
+    from .typed_paths import placed
 
-    plan = Ablation(
-        tuple(dict.fromkeys(presets)), seeds, run_dir, steps, base, parse_changes(settings or [])
-    )
+    changes = placed(parse_changes(settings or []))
+    plan = Ablation(tuple(dict.fromkeys(presets)), seeds, run_dir, steps, base, changes)
     runs = plan.runs
     for run in runs:
         run.check()

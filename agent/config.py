@@ -24,7 +24,6 @@ from ..sim.engine import TEAM_SIZES
 from ..sim.observations import ACTION_STACK, Observation, observation_kind
 from ..sim.resets import FILE_SOURCES, SOURCES, check_weights
 from .errors import LucyError
-from .typed_paths import placed
 
 Mode = Literal["1v1", "2v2", "3v3", "mixed"]
 
@@ -398,8 +397,7 @@ def change(
 
     Args:
         settings: section by section.
-        changes: dotted key -> value; paths in them become absolute, so that they hold in any
-            folder.
+        changes: dotted key -> value.
         reward: file that is read in place of `environment.reward`: a run's own copy.
 
     Raises:
@@ -411,7 +409,7 @@ def change(
     for key, value in changes.items():
         section, _, field = key.rpartition(".")
         _check_key(key)
-        (settings.setdefault(section, {}) if section else settings)[field] = placed(key, value)
+        (settings.setdefault(section, {}) if section else settings)[field] = value
     try:
         return TrainConfig.model_validate(settings, context={"reward": reward})
     except RewardSpecError as error:

@@ -42,6 +42,7 @@ from .run_reward import (
 )
 from .store_writer import StoreWriter, stored
 from .training_rating import TrainingRating, check_anchors
+from .typed_paths import placed
 
 
 class TrainResult(NamedTuple):
@@ -72,11 +73,13 @@ def start_settings(
     """The config of a new run, or that of the run to resume, with changes.
 
     A resumed run has the reward that it keeps itself, unless `environment.reward` is changed.
+    Paths in the changes become absolute, so that they hold in any folder.
 
     Raises:
         ConfigError: see `load_preset`.
         CheckpointError: nothing to resume from, or nothing whole.
     """
+    changes = placed(changes)
     if not resume:
         return load_preset(preset, changes)
     newest = checkpoint.newest(run_dir / "checkpoints")

@@ -4,9 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .opponents.registry import is_named
 
-def placed(key: str, value: Any) -> Any:
-    """The value of a setting with the paths in it made absolute."""
+
+def placed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with the paths in them made absolute: dotted key -> value."""
+    return {key: _placed(key, value) for key, value in changes.items()}
+
+
+def _placed(key: str, value: Any) -> Any:
     if key == "environment.replays" and isinstance(value, str):
         return str(Path(value).absolute())
     if key == "environment.reward" and isinstance(value, str) and value.endswith(".toml"):
@@ -19,8 +25,6 @@ def placed(key: str, value: Any) -> Any:
 
 
 def _placed_bot(name: Any) -> Any:
-    if not isinstance(name, str) or not Path(name).exists():
+    if not isinstance(name, str) or not Path(name).exists() or is_named(name):
         return name
-    from .opponents.registry import is_named  # which takes long to import
-
-    return name if is_named(name) else str(Path(name).absolute())
+    return str(Path(name).absolute())

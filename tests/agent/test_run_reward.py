@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from lucy.agent import checkpoint
-from lucy.agent.config import ConfigError, load_preset
+from lucy.agent.config import ConfigError
 from lucy.agent.run_reward import fingerprint, kept_reward
 from lucy.agent.train import start_settings, train
 from lucy.rewards.spec import read_text
@@ -180,7 +180,7 @@ def test_paths_in_settings_hold_in_any_folder(folder: Path) -> None:
         "league.bots": {"bot": 1.0, "idle": 1.0, "module:function": 1.0},
         "rating.anchors": ["bot", "chaser"],
     }
-    config = load_preset("lucy-cpu", changes)
+    config = start_settings(folder / "run", "lucy-cpu", changes, resume=False)
     assert config.environment.reward == str(folder / "own.toml")
     assert config.environment.replays == str(folder / "games")
     assert list(config.league.bots) == [str(folder / "bot"), "idle", "module:function"]
