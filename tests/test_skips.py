@@ -34,7 +34,8 @@ def outcome(folder: Path, shared: Path, *options: str) -> str:
     done = subprocess.run(
         [*command, "--continue-on-collection-errors", *options, "."],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "LUCY_SHARED": str(shared)},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "LUCY_SHARED": str(shared), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,
