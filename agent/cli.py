@@ -287,7 +287,7 @@ def demo(
 ) -> None:
     """The whole loop: train 2 million steps, play before and after, write a report.
 
-    It takes about three minutes on two free cores; once more goes on from there.
+    It takes three to four minutes on two free cores; once more goes on from there.
     """
     from .demo import run_demo
 
